@@ -15,7 +15,9 @@ namespace keyturn::config {
 // THREAD: immutable after construction.
 class Environment {
  public:
-  explicit Environment(std::map<std::string, std::string, std::less<>> variables);
+  using Variables = std::map<std::string, std::string, std::less<>>;
+
+  explicit Environment(Variables variables);
   // A copy of environ(7).
   static Environment FromProcess();
 
@@ -26,7 +28,7 @@ class Environment {
   Result<std::optional<bool>> GetBool(std::string_view name) const;
 
  private:
-  std::map<std::string, std::string, std::less<>> variables_;
+  Variables variables_;
 };
 
 }  // namespace keyturn::config
