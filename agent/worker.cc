@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "agent/worker.h"
+
+#include <utility>
+
+namespace keyturn::agent {
+
+using delivery::PassReason;
+
+Worker::Worker(Runtime& runtime, std::unique_ptr<delivery::Pipeline> pipeline, StateSink sink)
+    : runtime_(runtime), pipeline_(std::move(pipeline)), sink_(std::move(sink)) {}
+
+Worker::~Worker() { Stop(); }
+
+void Worker::Start() {
+  Publish();  // a complete generation from before a restart makes `ready` pass at once
+  thread_ = std::jthread([this](const std::stop_token& stop) { Loop(stop); });
+}
+
+void Worker::Wake(PassReason reason) {
+  MutexLock lock(mutex_);
+  // Interval < hint < forced < plan changed: the enumerators are in that order.
+  if (!pending_.reason || *pending_.reason < reason) pending_.reason = reason;
+  changed_.NotifyAll();
+}
+
+void Worker::ReplacePlan(plan::Plan plan) {
+  {
+    MutexLock lock(mutex_);
+    pending_.plan = std::move(plan);
+  }
+  Wake(PassReason::kPlanChanged);
+}
+
+void Worker::ReportPlanError(std::string message) {
+  MutexLock lock(mutex_);
+  pending_.plan_error = std::move(message);
+  changed_.NotifyAll();
+}
+
+void Worker::Stop() {
+  if (!thread_.joinable()) return;
+  thread_.request_stop();
+  {
+    MutexLock lock(mutex_);
+    changed_.NotifyAll();
+  }
+  thread_.join();
+  watcher_.reset();
+}
+
+Worker::Work Worker::WaitForWork(const std::stop_token& stop) {
+  MutexLock lock(mutex_);
+  while (!stop.stop_requested() && !pending_.reason && !pending_.plan_error) {
+    const MonoTime due = pipeline_->NextDue();
+    if (due <= runtime_.clock.MonoNow()) {
+      pending_.reason = PassReason::kInterval;
+      break;
+    }
+    changed_.WaitUntil(mutex_, due);
+  }
+  return std::exchange(pending_, Work{});
+}
+
+void Worker::Adopt(Work& work) {
+  if (work.plan_error) plan_error_ = *std::move(work.plan_error);
+  if (!work.plan) return;
+  const Status status = pipeline_->Reconfigure(*std::move(work.plan));
+  plan_error_ = status.message();
+  if (status.ok()) {
+    runtime_.logger->Info("new plan in use");
+  } else {
+    runtime_.logger->Error("new plan refused, the last one stays in use", {{"error", plan_error_}});
+  }
+}
+
+void Worker::Publish() {
+  AgentState state;
+  state.pipeline = *pipeline_->status();
+  state.ready = state.pipeline.ready;
+  state.stale = state.pipeline.stale;
+  state.updated = runtime_.clock.WallNow();
+  state.plan_error = plan_error_;
+  state.last_error = last_error_;
+  sink_(state);
+}
+
+void Worker::Loop(const std::stop_token& stop) {
+  PassReason reason = PassReason::kStart;
+  while (!stop.stop_requested()) {
+    CallContext context;
+    context.stop = stop;
+    last_error_ = pipeline_->Run(reason, context).message();
+    Publish();
+    Work work = WaitForWork(stop);
+    Adopt(work);
+    reason = work.reason.value_or(PassReason::kInterval);
+  }
+}
+
+}  // namespace keyturn::agent
