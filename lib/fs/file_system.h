@@ -25,9 +25,12 @@ struct FileInfo {
   uint64_t size = 0;
   uint64_t device = 0;
   uint64_t inode = 0;
+  // st_ctim in nanoseconds: equal to an earlier value only when nothing changed since (to the
+  // granularity of the file system's clock).
+  int64_t change_time_ns = 0;
 };
 
-// An open file. Closed by its destructor.
+// An open file. Closed by its destructor. THREAD: one call at a time.
 class File {
  public:
   virtual ~File() = default;
@@ -36,14 +39,17 @@ class File {
   virtual Status Chmod(mode_t mode) = 0;
   // -1 leaves a part as it is.
   virtual Status Chown(uid_t uid, gid_t gid) = 0;
-  // F_SETLEASE F_WRLCK: succeeds when nobody else has the file open or mapped, UNAVAILABLE when
-  // somebody has, UNIMPLEMENTED where leases are not supported. Source: fcntl(2), "Leases".
+  // F_SETLEASE F_WRLCK: succeeds when nobody else has the file open or mapped. REQUIRES: SIGIO is
+  // ignored; for a file of OpenExisting: it is unlinked, because its mode may have to become 0600
+  // to make it writable. ERRORS: UNAVAILABLE when somebody has it open, UNIMPLEMENTED where leases
+  // are not supported, PERMISSION_DENIED when the file is not ours. Source: fcntl(2), "Leases".
   virtual Status TryWriteLease() = 0;
-  // Overwrites the whole content with zeros, in place.
+  // Overwrites the whole content with zeros, in place. REQUIRES: a granted lease, or a file of
+  // CreateFile.
   virtual Status Overwrite() = 0;
 };
 
-// Whether flock(2) is held; released by its destructor.
+// flock(2) is held; released by its destructor.
 class FileLock {
  public:
   virtual ~FileLock() = default;
@@ -63,13 +69,16 @@ class FileSystem {
   // Names without "." and "..", in no particular order.
   virtual Result<std::vector<std::string>> List(const std::string& path) = 0;
   virtual Result<std::string> ReadLink(const std::string& path) = 0;
-  // Reads at most `max_size` bytes; RESOURCE_EXHAUSTED when there are more. Follows symlinks.
+  // Reads the whole of a regular file. Follows symlinks. ERRORS: RESOURCE_EXHAUSTED when it holds
+  // more than `max_size` bytes, FAILED_PRECONDITION for anything else than a regular file (so that
+  // a FIFO never blocks the caller).
   virtual Result<SecretBytes> ReadFile(const std::string& path, size_t max_size) = 0;
 
   virtual Status MakeDirectory(const std::string& path, mode_t mode) = 0;
   // O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, for writing.
   virtual Result<std::unique_ptr<File>> CreateFile(const std::string& path, mode_t mode) = 0;
-  // O_RDWR | O_NOFOLLOW | O_CLOEXEC of an existing regular file (for wiping).
+  // Opens an existing regular file for wiping, also when its mode lets nobody write (0444, the
+  // default): then the descriptor is O_PATH and becomes writable in TryWriteLease.
   virtual Result<std::unique_ptr<File>> OpenExisting(const std::string& path) = 0;
   virtual Status Chmod(const std::string& path, mode_t mode) = 0;
   virtual Status Chown(const std::string& path, uid_t uid, gid_t gid) = 0;
@@ -79,16 +88,18 @@ class FileSystem {
   virtual Status RemoveDirectory(const std::string& path) = 0;
   // True when the path lies on tmpfs or ramfs (statfs(2) f_type).
   virtual Result<bool> IsMemoryBacked(const std::string& path) = 0;
-  // flock(2) LOCK_EX | LOCK_NB on `path`, created with mode 0600 if missing. UNAVAILABLE when
-  // another process holds it.
+  // flock(2) LOCK_EX | LOCK_NB on an existing file or directory; creates nothing, so that a watched
+  // directory stays silent but for an OPEN. ERRORS: UNAVAILABLE when another holder exists, in this
+  // process or another.
   virtual Result<std::unique_ptr<FileLock>> TryLock(const std::string& path) = 0;
 };
 
 std::unique_ptr<FileSystem> CreatePosixFileSystem();
 
-// Writes `bytes` to a temporary name beside `path`, with `mode`, and renames it over `path`:
-// readers see the old or the new content, never a part. Not durable (no fsync): meant for state on
-// tmpfs.
+// Writes `bytes` to a temporary name beside `path`, with `mode` whatever the umask, and renames it
+// over `path`: create, write, chmod, rename. Readers see the old or the new content, never a part;
+// on error the old file stays and the temporary one is removed. A temporary file that a crash left
+// is replaced. Not durable (no fsync): meant for state on tmpfs. REQUIRES: one writer per path.
 Status ReplaceFile(FileSystem& fs, const std::string& path, std::string_view bytes, mode_t mode);
 
 }  // namespace keyturn::fs
