@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -19,6 +20,7 @@ using Labels = std::vector<std::pair<std::string, std::string>>;
 // A value that only grows. THREAD: safe.
 class Counter {
  public:
+  // Zero and negative amounts are ignored.
   void Increment(double by = 1);
 
   double value() const { return value_.load(std::memory_order_relaxed); }
@@ -41,6 +43,7 @@ class Gauge {
 // Counts of observations at most each upper bound. THREAD: safe.
 class Histogram {
  public:
+  // REQUIRES: finite bounds in strictly ascending order. The last bucket, +Inf, is implied.
   explicit Histogram(std::vector<double> upper_bounds);
   void Observe(double value);
 
@@ -59,8 +62,12 @@ class Histogram {
   double sum_ KEYTURN_GUARDED_BY(mutex_) = 0;
 };
 
-// Owns every metric of a program. The same name and labels give the same object; a name keeps the
-// kind and help text of its first use. THREAD: safe. References live as long as the Registry.
+// Owns every metric of a program. The same name and labels (in any order) give the same object; a
+// name keeps the help text of its first use, a histogram its bounds. References live as long as the
+// Registry, except that RemoveGauge ends those to its series. THREAD: safe.
+// REQUIRES (checked, terminates): names match [a-zA-Z_:][a-zA-Z0-9_:]*, label names
+// [a-zA-Z_][a-zA-Z0-9_]* without leading "__" and without repetition; a name has one kind; a
+// histogram has no label "le".
 // SECURITY: labels are names, codes and paths, never values.
 class Registry {
  public:
