@@ -1,8 +1,9 @@
-// The subset of JMESPath that users of the AWS provider of the Secrets Store CSI driver write.
-// Grammar and limits: docs/plan.md. Source: https://jmespath.org/specification.html
-// SPDX-License-Identifier: Apache-2.0
+// The subset of JMESPath that users of the AWS provider of the Secrets Store CSI driver write:
+// names, "quoted names", dots, indexes ([0], [-1]) and a leading @. Grammar and limits:
+// docs/plan.md. Source: https://jmespath.org/specification.html SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string_view>
 
@@ -10,6 +11,9 @@
 #include "lib/json/json_fwd.h"
 
 namespace keyturn::json {
+
+// Far longer than any path that people write; bounds what an annotation can make us keep.
+inline constexpr size_t kMaxJmesPathBytes = 1024;
 
 // A compiled expression. Immutable. THREAD: safe.
 class JmesPath {
