@@ -15,6 +15,8 @@
 
 namespace keyturn::aws {
 
+class SigningKeyCache;
+
 struct SigningOptions {
   std::string region;
   std::string service;
@@ -26,6 +28,7 @@ struct SigningOptions {
 };
 
 // The intermediate texts of a signature: for tests and for an error that must show them.
+// SECURITY: canonical_request holds the session token; it goes into no log and no message.
 struct SignatureParts {
   std::string canonical_request;
   std::string string_to_sign;
@@ -41,16 +44,21 @@ class SigV4Signer {
   ~SigV4Signer();
 
   // Adds X-Amz-Date, X-Amz-Security-Token and Authorization to `request`, which must be complete
-  // otherwise.
+  // otherwise. Signing the same request again replaces them. Headers that proxies change
+  // (User-Agent, Connection, Expect, Transfer-Encoding, X-Amzn-Trace-Id) are left out of the
+  // signature.
   SignatureParts SignHeaders(net::HttpRequest& request, const Credentials& credentials,
                              WallTime now, const SigningOptions& options);
-  // Adds the X-Amz-* query parameters with X-Amz-Signature ("presigning").
+  // Adds the X-Amz-* query parameters with X-Amz-Signature ("presigning"). REQUIRES: the URL
+  // carries none of them yet.
   SignatureParts SignQuery(net::HttpRequest& request, const Credentials& credentials, WallTime now,
                            std::chrono::seconds expires, const SigningOptions& options);
 
  private:
-  class KeyCache;
-  std::unique_ptr<KeyCache> keys_;
+  std::string Sign(const Credentials& credentials, WallTime now, const SigningOptions& options,
+                   SignatureParts& parts);
+
+  std::unique_ptr<SigningKeyCache> keys_;
 };
 
 }  // namespace keyturn::aws
