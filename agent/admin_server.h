@@ -21,9 +21,10 @@ struct AdminSources {
   bool unready_when_stale = false;
 };
 
-// SECURITY: plain HTTP without authentication; shows names, version ids and error classes, never a value. Listen on
-// loopback unless a scraper outside the pod needs /metrics.
-Result<std::unique_ptr<net::HttpServer>> StartAdminServer(const std::string& listen, const AdminSources& sources,
+// SECURITY: plain HTTP without authentication; shows names, version ids and error classes, never a
+// value. Listen on loopback unless a scraper outside the pod needs /metrics.
+Result<std::unique_ptr<net::HttpServer>> StartAdminServer(const std::string& listen,
+                                                          const AdminSources& sources,
                                                           Logger& logger);
 
 // Whether a probe should pass.

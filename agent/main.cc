@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
-
 #include <cstdio>
 #include <functional>
 #include <string>
+
+#include <CLI/CLI.hpp>
 
 #include "agent/commands.h"
 
@@ -17,14 +17,17 @@ using keyturn::agent::Options;
 
 void AddPlanOptions(CLI::App& command, Options& options, bool required) {
   CLI::Option_group* group = command.add_option_group("plan");
-  group->add_option("--plan", options.plan_file, "Plan file (JSON; docs/plan.md)")->envname("KEYTURN_PLAN_FILE");
-  group->add_option("--plan-json", options.plan_json, "The Plan itself, as one argument")->envname("KEYTURN_PLAN");
+  group->add_option("--plan", options.plan_file, "Plan file (JSON; docs/plan.md)")
+      ->envname("KEYTURN_PLAN_FILE");
+  group->add_option("--plan-json", options.plan_json, "The Plan itself, as one argument")
+      ->envname("KEYTURN_PLAN");
   if (required) group->require_option(1);
 }
 
 void AddStateOptions(CLI::App& command, Options& options) {
   command
-      .add_option("--state-dir", options.state_dir, "Where state.json is kept (default: .keyturn beside the first target)")
+      .add_option("--state-dir", options.state_dir,
+                  "Where state.json is kept (default: .keyturn beside the first target)")
       ->envname("KEYTURN_STATE_DIR");
   command.add_flag("--unready-when-stale", options.unready_when_stale,
                    "Also not ready when content is staler than refresh.maxStaleness");
@@ -34,9 +37,13 @@ void AddDeliveryOptions(CLI::App& command, Options& options) {
   command.add_option("--log-level", options.log_level, "debug, info, warning or error")
       ->envname("KEYTURN_LOG_LEVEL")
       ->capture_default_str();
-  command.add_option("--notify-debounce", options.notify_debounce, "Quiet time before the application is told")
+  command
+      .add_option("--notify-debounce", options.notify_debounce,
+                  "Quiet time before the application is told")
       ->capture_default_str();
-  command.add_option("--notify-splay", options.notify_splay, "Random extra delay before the application is told")
+  command
+      .add_option("--notify-splay", options.notify_splay,
+                  "Random extra delay before the application is told")
       ->capture_default_str();
 }
 
@@ -49,22 +56,28 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", KEYTURN_VERSION);
   app.require_subcommand(1);
 
-  CLI::App* run = app.add_subcommand("run", "Deliver, and keep delivering until SIGTERM; SIGHUP checks at once");
+  CLI::App* run = app.add_subcommand(
+      "run", "Deliver, and keep delivering until SIGTERM; SIGHUP checks at once");
   AddPlanOptions(*run, options, true);
   AddStateOptions(*run, options);
   AddDeliveryOptions(*run, options);
-  run->add_option("--listen", options.listen, "Serve /metrics, /status, /healthz, /readyz here (default: off)")
+  run->add_option("--listen", options.listen,
+                  "Serve /metrics, /status, /healthz, /readyz here (default: off)")
       ->envname("KEYTURN_LISTEN");
-  run->add_option("--plan-check", options.plan_check, "How often the Plan file is looked at")->capture_default_str();
+  run->add_option("--plan-check", options.plan_check, "How often the Plan file is looked at")
+      ->capture_default_str();
   run->callback([&] { command = keyturn::agent::RunCommand; });
 
-  CLI::App* once = app.add_subcommand("once", "Deliver once and exit; for init containers and scripts");
+  CLI::App* once =
+      app.add_subcommand("once", "Deliver once and exit; for init containers and scripts");
   AddPlanOptions(*once, options, true);
   AddDeliveryOptions(*once, options);
-  once->add_option("--deadline", options.deadline, "Give up after this long")->capture_default_str();
+  once->add_option("--deadline", options.deadline, "Give up after this long")
+      ->capture_default_str();
   once->callback([&] { command = keyturn::agent::OnceCommand; });
 
-  CLI::App* ready = app.add_subcommand("ready", "Exit 0 when every file is there; else say which secret fails");
+  CLI::App* ready =
+      app.add_subcommand("ready", "Exit 0 when every file is there; else say which secret fails");
   AddPlanOptions(*ready, options, false);
   AddStateOptions(*ready, options);
   ready->callback([&] { command = keyturn::agent::ReadyCommand; });
@@ -78,8 +91,10 @@ int main(int argc, char** argv) {
   CLI::App* render = app.add_subcommand("render", "Fetch and render without publishing");
   AddPlanOptions(*render, options, true);
   AddDeliveryOptions(*render, options);
-  render->add_option("--deadline", options.deadline, "Give up after this long")->capture_default_str();
-  render->add_flag("--show-values", options.show_values, "Print the contents: secrets on your terminal");
+  render->add_option("--deadline", options.deadline, "Give up after this long")
+      ->capture_default_str();
+  render->add_flag("--show-values", options.show_values,
+                   "Print the contents: secrets on your terminal");
   render->callback([&] { command = keyturn::agent::RenderCommand; });
 
   try {
@@ -89,6 +104,7 @@ int main(int argc, char** argv) {
   }
   const int code = command(options);
   std::fflush(stdout);
-  // Not exit(): an abandoned name look-up may still hold a thread, and static destructors have nothing to do.
+  // Not exit(): an abandoned name look-up may still hold a thread, and static destructors have
+  // nothing to do.
   ::_exit(code);
 }

@@ -12,7 +12,8 @@ PlanSource::PlanSource(fs::FileSystem& file_system, std::string path, std::strin
 
 Result<std::string> PlanSource::Read() {
   if (path_.empty()) return inline_json_;
-  KEYTURN_ASSIGN_OR_RETURN(const SecretBytes bytes, file_system_.ReadFile(path_, plan::kMaxPlanBytes));
+  KEYTURN_ASSIGN_OR_RETURN(const SecretBytes bytes,
+                           file_system_.ReadFile(path_, plan::kMaxPlanBytes));
   return std::string(bytes.Reveal(InsecureSecretAccess::Get()));
 }
 
@@ -33,7 +34,8 @@ std::optional<Result<plan::Plan>> PlanSource::Poll() {
   if (path_.empty()) return std::nullopt;
   Result<std::string> text = Read();
   if (!text.ok()) {
-    // Missing for a moment (an editor, a re-mount) is no reason to say the same thing at every tick.
+    // Missing for a moment (an editor, a re-mount) is no reason to say the same thing at every
+    // tick.
     if (text.status().message() == last_error_) return std::nullopt;
     last_error_ = text.status().message();
     return Result<plan::Plan>(AnnotateStatus(text.status(), "read the plan"));

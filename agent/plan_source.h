@@ -17,12 +17,12 @@ class PlanSource {
  public:
   PlanSource(fs::FileSystem& file_system, std::string path, std::string inline_json);
 
-  // The Plan as it is now. ERRORS: NOT_FOUND, PERMISSION_DENIED for the file; INVALID_ARGUMENT for its content,
-  // with the file's name in front.
+  // The Plan as it is now. ERRORS: NOT_FOUND, PERMISSION_DENIED for the file; INVALID_ARGUMENT for
+  // its content, with the file's name in front.
   Result<plan::Plan> Load();
 
-  // Empty while the text is the one that Load or Poll last saw; otherwise the outcome of parsing the new text.
-  // A change is reported once, valid or not. An inline Plan never changes.
+  // Empty while the text is the one that Load or Poll last saw; otherwise the outcome of parsing
+  // the new text. A change is reported once, valid or not. An inline Plan never changes.
   std::optional<Result<plan::Plan>> Poll();
 
  private:

@@ -15,8 +15,9 @@ void NoteFailure(Logger& logger, std::string_view what) {
   logger.Debug(ErrnoToStatus(errno, StrCat("not hardened: ", what)).message());
 }
 
-// Only where no limit could turn a later allocation into a failure: MCL_FUTURE counts every mapping against
-// RLIMIT_MEMLOCK. ONFAULT locks pages as they are touched, so that the binary's unused pages stay on disk.
+// Only where no limit could turn a later allocation into a failure: MCL_FUTURE counts every mapping
+// against RLIMIT_MEMLOCK. ONFAULT locks pages as they are touched, so that the binary's unused
+// pages stay on disk.
 void LockMemory(Logger& logger) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur != RLIM_INFINITY) {

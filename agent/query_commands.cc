@@ -28,7 +28,8 @@ int Fail(int code, const Status& status) {
 
 Result<std::string> FindStateDirectory(const Options& options, fs::FileSystem& file_system) {
   if (!options.state_dir.empty()) return options.state_dir;
-  if (options.plan_file.empty() && options.plan_json.empty()) return std::string(kDefaultStateDirectory);
+  if (options.plan_file.empty() && options.plan_json.empty())
+    return std::string(kDefaultStateDirectory);
   KEYTURN_ASSIGN_OR_RETURN(const plan::Plan plan,
                            PlanSource(file_system, options.plan_file, options.plan_json).Load());
   return StateDirectory(options.state_dir, plan);
@@ -37,9 +38,11 @@ Result<std::string> FindStateDirectory(const Options& options, fs::FileSystem& f
 Result<AgentState> ReadState(const Options& options) {
   const std::unique_ptr<fs::FileSystem> file_system = fs::CreatePosixFileSystem();
   KEYTURN_ASSIGN_OR_RETURN(const std::string directory, FindStateDirectory(options, *file_system));
-  Result<SecretBytes> bytes = file_system->ReadFile(StrCat(directory, "/", kStateFileName), kMaxStateBytes);
+  Result<SecretBytes> bytes =
+      file_system->ReadFile(StrCat(directory, "/", kStateFileName), kMaxStateBytes);
   if (bytes.status().code() == StatusCode::kNotFound) {
-    return NotFoundError(StrCat("no state in ", directory, ": the agent has not started yet, or keeps its state ",
+    return NotFoundError(StrCat("no state in ", directory,
+                                ": the agent has not started yet, or keeps its state ",
                                 "elsewhere (--state-dir)"));
   }
   if (!bytes.ok()) return AnnotateStatus(bytes.status(), "read the agent's state");
@@ -48,13 +51,15 @@ Result<AgentState> ReadState(const Options& options) {
 
 using Fetched = delivery::FetchResults;
 
-Result<delivery::FetchedPtr> ValueOf(const plan::Source& source, const plan::Plan& plan, const Fetched& fetched) {
+Result<delivery::FetchedPtr> ValueOf(const plan::Source& source, const plan::Plan& plan,
+                                     const Fetched& fetched) {
   const auto found = fetched.find(delivery::KeyOf(source, plan));
   if (found == fetched.end()) return InternalError("a source was not fetched");
   return found->second;
 }
 
-Result<delivery::RenderInputs> InputsOf(const plan::File& file, const plan::Plan& plan, const Fetched& fetched) {
+Result<delivery::RenderInputs> InputsOf(const plan::File& file, const plan::Plan& plan,
+                                        const Fetched& fetched) {
   delivery::RenderInputs inputs;
   if (file.from) {
     KEYTURN_ASSIGN_OR_RETURN(inputs[""], ValueOf(*file.from, plan, fetched));
@@ -66,7 +71,8 @@ Result<delivery::RenderInputs> InputsOf(const plan::File& file, const plan::Plan
 }
 
 void PrintFile(const std::string& target, const delivery::RenderedFile& file, bool show_values) {
-  std::printf("%s/%s  mode %04o  %zu bytes\n", target.c_str(), file.path.c_str(), file.mode, file.content.size());
+  std::printf("%s/%s  mode %04o  %zu bytes\n", target.c_str(), file.path.c_str(), file.mode,
+              file.content.size());
   if (!show_values) return;
   const std::string_view content = file.content.Reveal(InsecureSecretAccess::Get());
   std::fwrite(content.data(), 1, content.size(), stdout);

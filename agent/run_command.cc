@@ -52,7 +52,9 @@ Result<std::unique_ptr<delivery::Pipeline>> CreatePipeline(Runtime& runtime, pla
   KEYTURN_ASSIGN_OR_RETURN(auto clients, CreateClientPool(runtime, plan));
   delivery::PipelineOptions options;
   options.notify = timing.notify;
-  options.make_clients = [&runtime](const plan::Plan& changed) { return CreateClientPool(runtime, changed); };
+  options.make_clients = [&runtime](const plan::Plan& changed) {
+    return CreateClientPool(runtime, changed);
+  };
   return delivery::Pipeline::Create(runtime.PipelineDeps(), std::move(plan), std::move(clients),
                                     std::move(options));
 }
@@ -60,18 +62,21 @@ Result<std::unique_ptr<delivery::Pipeline>> CreatePipeline(Runtime& runtime, pla
 // Keeps the newest state where the listener and the exec probes find it.
 class StateKeeper {
  public:
-  StateKeeper(Runtime& runtime, std::string directory) : runtime_(runtime), directory_(std::move(directory)) {}
+  StateKeeper(Runtime& runtime, std::string directory)
+      : runtime_(runtime), directory_(std::move(directory)) {}
 
   Status Prepare() {
     const Status made = runtime_.file_system->MakeDirectory(directory_, 0700);
-    return made.code() == StatusCode::kAlreadyExists ? OkStatus() : AnnotateStatus(made, "state directory");
+    return made.code() == StatusCode::kAlreadyExists ? OkStatus()
+                                                     : AnnotateStatus(made, "state directory");
   }
 
   void Keep(const AgentState& state) {
     snapshot_.Set(std::make_shared<const AgentState>(state));
-    const Status written =
-        fs::ReplaceFile(*runtime_.file_system, StrCat(directory_, "/", kStateFileName), FormatState(state), 0600);
-    if (!written.ok()) runtime_.logger->Warning("state file not written", {{"error", written.message()}});
+    const Status written = fs::ReplaceFile(
+        *runtime_.file_system, StrCat(directory_, "/", kStateFileName), FormatState(state), 0600);
+    if (!written.ok())
+      runtime_.logger->Warning("state file not written", {{"error", written.message()}});
   }
 
   const Snapshot<AgentState>& snapshot() const { return snapshot_; }
@@ -85,7 +90,8 @@ class StateKeeper {
 // Looks at the Plan file again and again for the life of the loop.
 class PlanWatch {
  public:
-  PlanWatch(Runtime& runtime, EventLoop& loop, PlanSource& source, Worker& worker, std::chrono::milliseconds every)
+  PlanWatch(Runtime& runtime, EventLoop& loop, PlanSource& source, Worker& worker,
+            std::chrono::milliseconds every)
       : runtime_(runtime), loop_(loop), source_(source), worker_(worker), every_(every) {}
 
   void Arm() {
@@ -102,7 +108,8 @@ class PlanWatch {
       worker_.ReplacePlan(std::move(*changed).value());
       return;
     }
-    runtime_.logger->Error("new plan not valid, the last one stays in use", {{"error", changed->status().message()}});
+    runtime_.logger->Error("new plan not valid, the last one stays in use",
+                           {{"error", changed->status().message()}});
     worker_.ReportPlanError(changed->status().message());
   }
 
@@ -114,13 +121,14 @@ class PlanWatch {
   const std::chrono::milliseconds every_;
 };
 
-Status RunUntilSignal(Runtime& runtime, const Options& options, const Timing& timing, PlanSource& source,
-                      plan::Plan plan) {
+Status RunUntilSignal(Runtime& runtime, const Options& options, const Timing& timing,
+                      PlanSource& source, plan::Plan plan) {
   KEYTURN_ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> loop, CreateEventLoop(runtime.clock));
   StateKeeper keeper(runtime, StateDirectory(options.state_dir, plan));
   KEYTURN_RETURN_IF_ERROR(keeper.Prepare());
   KEYTURN_ASSIGN_OR_RETURN(auto pipeline, CreatePipeline(runtime, std::move(plan), timing));
-  Worker worker(runtime, std::move(pipeline), [&keeper](const AgentState& state) { keeper.Keep(state); });
+  Worker worker(runtime, std::move(pipeline),
+                [&keeper](const AgentState& state) { keeper.Keep(state); });
   PlanWatch watch(runtime, *loop, source, worker, timing.plan_check);
   // Before any thread starts: threads inherit the mask.
   KEYTURN_RETURN_IF_ERROR(loop->OnSignals({SIGTERM, SIGINT, SIGHUP}, [&](int signal) {
@@ -173,8 +181,8 @@ Result<Setup> SetUp(const Options& options) {
   KEYTURN_ASSIGN_OR_RETURN(setup.runtime, CreateRuntime(options.log_level));
   HardenProcess(*setup.runtime->logger);
   KEYTURN_ASSIGN_OR_RETURN(setup.timing, ParseTiming(options));
-  setup.source =
-      std::make_unique<PlanSource>(*setup.runtime->file_system, options.plan_file, options.plan_json);
+  setup.source = std::make_unique<PlanSource>(*setup.runtime->file_system, options.plan_file,
+                                              options.plan_json);
   KEYTURN_ASSIGN_OR_RETURN(setup.plan, setup.source->Load());
   return setup;
 }
@@ -184,8 +192,8 @@ Result<Setup> SetUp(const Options& options) {
 int RunCommand(const Options& options) {
   Result<Setup> setup = SetUp(options);
   if (!setup.ok()) return Fail(kExitUsage, setup.status());
-  const Status status =
-      RunUntilSignal(*setup->runtime, options, setup->timing, *setup->source, std::move(setup->plan));
+  const Status status = RunUntilSignal(*setup->runtime, options, setup->timing, *setup->source,
+                                       std::move(setup->plan));
   return status.ok() ? kExitOk : Fail(kExitFailed, status);
 }
 
@@ -195,7 +203,8 @@ int OnceCommand(const Options& options) {
   Runtime& runtime = *setup->runtime;
   auto pipeline = CreatePipeline(runtime, std::move(setup->plan), setup->timing);
   if (!pipeline.ok()) return Fail(kExitFailed, pipeline.status());
-  const Status status = DeliverOnce(runtime, **pipeline, runtime.clock.MonoNow() + setup->timing.deadline);
+  const Status status =
+      DeliverOnce(runtime, **pipeline, runtime.clock.MonoNow() + setup->timing.deadline);
   return status.ok() ? kExitOk : Fail(kExitFailed, status);
 }
 

@@ -38,10 +38,11 @@ struct Runtime {
 Result<std::unique_ptr<Runtime>> CreateRuntime(const std::string& log_level);
 
 // Makes the clients of a Plan; given to the Pipeline, which calls it again for a changed Plan.
-Result<std::shared_ptr<delivery::ClientPool>> CreateClientPool(Runtime& runtime, const plan::Plan& plan);
+Result<std::shared_ptr<delivery::ClientPool>> CreateClientPool(Runtime& runtime,
+                                                               const plan::Plan& plan);
 
-// No core dumps, no ptrace by other processes, memory locked as far as the limits allow, SIGPIPE and SIGIO
-// ignored. Best effort: what the platform refuses is logged at debug level.
+// No core dumps, no ptrace by other processes, memory locked as far as the limits allow, SIGPIPE
+// and SIGIO ignored. Best effort: what the platform refuses is logged at debug level.
 void HardenProcess(Logger& logger);
 
 }  // namespace keyturn::agent

@@ -73,7 +73,8 @@ delivery::TargetStatus TargetFromJson(const Json& object) {
   target.path = Text(object, "path");
   target.generation = Text(object, "generation");
   target.complete = Flag(object, "complete");
-  if (const std::string error = Text(object, "error"); !error.empty()) target.last_error = UnknownError(error);
+  if (const std::string error = Text(object, "error"); !error.empty())
+    target.last_error = UnknownError(error);
   return target;
 }
 
@@ -123,7 +124,8 @@ std::string ExplainState(const AgentState& state) {
   std::set<std::string> lines;  // one cause per line, each once
   for (const auto& file : state.pipeline.files) {
     if (file.error == StatusCode::kOk) continue;
-    lines.insert(StrCat("file ", file.path, ": ", StatusCodeName(file.error), ": ", file.error_message));
+    lines.insert(
+        StrCat("file ", file.path, ": ", StatusCodeName(file.error), ": ", file.error_message));
   }
   for (const auto& target : state.pipeline.targets) {
     if (target.last_error.ok() || !lines.empty()) continue;
@@ -144,9 +146,10 @@ std::string FormatStateForPeople(const AgentState& state) {
                 Pad("LAST CHECK", 24), "  SECRET / ERROR\n");
   for (const auto& file : state.pipeline.files) {
     out += StrCat(Pad(file.path, width), "  ", Pad(file.version_id, 36), "  ",
-                  Pad(OptionalTime(file.rendered_at), 24), "  ", Pad(OptionalTime(file.last_check), 24), "  ",
-                  file.secret);
-    if (file.error != StatusCode::kOk) out += StrCat("  ", StatusCodeName(file.error), ": ", file.error_message);
+                  Pad(OptionalTime(file.rendered_at), 24), "  ",
+                  Pad(OptionalTime(file.last_check), 24), "  ", file.secret);
+    if (file.error != StatusCode::kOk)
+      out += StrCat("  ", StatusCodeName(file.error), ": ", file.error_message);
     out += "\n";
   }
   if (!state.ready || !state.plan_error.empty()) out += StrCat("\n", ExplainState(state), "\n");

@@ -1,5 +1,5 @@
-// The agent's state as JSON: what `ready`, `status` and /status show. Names, ids and codes; never a value.
-// SPDX-License-Identifier: Apache-2.0
+// The agent's state as JSON: what `ready`, `status` and /status show. Names, ids and codes; never a
+// value. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <string>
@@ -17,13 +17,14 @@ struct AgentState {
   bool ready = false;
   bool stale = false;
   WallTime updated{};
-  std::string plan_error;    // why the newest Plan was not taken; empty when it was
-  std::string last_error;    // of the last pass; empty when it succeeded
+  std::string plan_error;  // why the newest Plan was not taken; empty when it was
+  std::string last_error;  // of the last pass; empty when it succeeded
   delivery::PipelineStatus pipeline;
 };
 
 std::string FormatState(const AgentState& state);
-// ERRORS: INVALID_ARGUMENT. Fields that are missing keep their defaults: an older agent may have written it.
+// ERRORS: INVALID_ARGUMENT. Fields that are missing keep their defaults: an older agent may have
+// written it.
 Result<AgentState> ParseState(std::string_view json);
 
 // Why the agent is not ready, one line per failing secret and cause; for an exec probe's output.

@@ -8,9 +8,16 @@ namespace keyturn::agent {
 using delivery::PassReason;
 
 Worker::Worker(Runtime& runtime, std::unique_ptr<delivery::Pipeline> pipeline, StateSink sink)
-    : runtime_(runtime), pipeline_(std::move(pipeline)), sink_(std::move(sink)) {}
+    : runtime_(runtime),
+      pipeline_(std::move(pipeline)),
+      sink_(std::move(sink)),
+      watcher_({&runtime.clock, &runtime.sleeper, &runtime.random, runtime.logger.get(),
+                &runtime.metrics},
+               [this] { Wake(PassReason::kHint); }) {}
 
-Worker::~Worker() { Stop(); }
+Worker::~Worker() {
+  Stop();
+}
 
 void Worker::Start() {
   Publish();  // a complete generation from before a restart makes `ready` pass at once
@@ -46,7 +53,7 @@ void Worker::Stop() {
     changed_.NotifyAll();
   }
   thread_.join();
-  watcher_.reset();
+  watcher_.Stop();
 }
 
 Worker::Work Worker::WaitForWork(const std::stop_token& stop) {
@@ -92,6 +99,7 @@ void Worker::Loop(const std::stop_token& stop) {
     context.stop = stop;
     last_error_ = pipeline_->Run(reason, context).message();
     Publish();
+    watcher_.Watch(pipeline_->clients(), pipeline_->plan().refresh, pipeline_->KnownVersions());
     Work work = WaitForWork(stop);
     Adopt(work);
     reason = work.reason.value_or(PassReason::kInterval);

@@ -19,8 +19,9 @@
 
 namespace keyturn::agent {
 
-// Runs a pass whenever the Pipeline is due, a hint arrives, somebody forces one or the Plan changed.
-// THREAD: Wake, ReplacePlan and ReportPlanError from any thread; the rest from the owner's.
+// Runs a pass whenever the Pipeline is due, a hint arrives, somebody forces one or the Plan
+// changed. THREAD: Wake, ReplacePlan and ReportPlanError from any thread; the rest from the
+// owner's.
 class Worker {
  public:
   // Called on the worker's thread after every pass and at the start.
@@ -54,9 +55,9 @@ class Worker {
   Runtime& runtime_;
   const std::unique_ptr<delivery::Pipeline> pipeline_;
   const StateSink sink_;
-  std::unique_ptr<delivery::AwaitWatcher> watcher_;
-  std::string plan_error_;  // worker thread only
-  std::string last_error_;  // worker thread only
+  delivery::AwaitWatcher watcher_;  // worker thread, and Stop after its end
+  std::string plan_error_;          // worker thread only
+  std::string last_error_;          // worker thread only
 
   Mutex mutex_;
   CondVar changed_;
