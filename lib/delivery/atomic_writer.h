@@ -29,21 +29,28 @@ struct AtomicWriterOptions {
 };
 
 struct PublishResult {
-  bool changed = false;    // false: nothing was touched
+  // The visible content changed since the last OK: a generation was published, or links were
+  // repaired. False: nothing was touched, not even opened, so that no watch of any kind fires
+  // (after a restart the first call has to read the files once).
+  bool changed = false;
   std::string generation;  // name of the published directory
 };
 
 // Cleans and checks the paths of a payload: not empty, not absolute, ≤ 4096 bytes, components ≤ 255
-// bytes, no
-// "..", first component not starting with "..", no duplicates, no file that is also a directory.
-// The cleaned paths are written back.
+// bytes, no "..", no NUL, first component not starting with "..", no duplicates, no file that is
+// also a directory; and modes ≤ 0777. The cleaned paths are written back; on error `files` is
+// partly cleaned. ERRORS: INVALID_ARGUMENT naming the path as it was given.
+// Source: kubernetes pkg/volume/util/atomic_writer.go, validatePath; unlike there the rules apply
+// to the cleaned path.
 Status ValidatePayload(std::vector<RenderedFile>& files);
 
-// THREAD: one call at a time. One writer per target, enforced by a lock for this object's life.
+// The order of one publication: build the generation in a 0700 directory; chmod it 0755; symlink
+// ..data_tmp; rename it over ..data (the point of publication); create missing links; remove stale
+// links; wipe the old generation. No fsync: tmpfs. THREAD: one call at a time. One writer per
+// target, enforced by flock(2) on the target directory for this object's life.
 class AtomicWriter {
  public:
-  // All pointers are REQUIRED and outlive the writer. Takes the lock and collects what earlier
-  // crashes left.
+  // All pointers are REQUIRED and outlive the writer.
   struct Dependencies {
     fs::FileSystem* file_system = nullptr;
     Clock* clock = nullptr;
@@ -52,10 +59,13 @@ class AtomicWriter {
     Wiper* wiper = nullptr;
   };
 
-  // ERRORS: NOT_FOUND when the target does not exist, FAILED_PRECONDITION when it is not
-  // memory-backed and allow_disk is off, or not a directory, or its own mode makes links unreadable
-  // to others (sticky and world-writable with links of ours); UNAVAILABLE when another process
-  // publishes there.
+  // Takes the lock, collects what earlier crashes left and repairs the links of the generation that
+  // is published, so that readiness does not have to wait for the first Publish.
+  // ERRORS: NOT_FOUND when the target does not exist; FAILED_PRECONDITION when it is not a
+  // directory (a symlink counts as none), not memory-backed while allow_disk is off, or sticky and
+  // world-writable (with fs.protected_symlinks=1 nobody else could follow links in it: docs/
+  // publishing.md); UNAVAILABLE when another writer publishes there; INVALID_ARGUMENT for a
+  // relative path.
   static Result<std::unique_ptr<AtomicWriter>> Create(const Dependencies& dependencies,
                                                       AtomicWriterOptions options);
 
@@ -63,12 +73,16 @@ class AtomicWriter {
 
   // Publishes exactly `files`: after OK the target shows these and nothing else of ours. Compares
   // content, mode, uid and gid with the published generation and touches nothing when they agree.
-  // On error the last generation stays published and complete and the unfinished one is removed.
-  // ERRORS: INVALID_ARGUMENT for paths, RESOURCE_EXHAUSTED for a full file system, ALREADY_EXISTS
-  // when a foreign file occupies a visible name.
+  // A file without uid or gid gets those of a new file of this process. On error before the point
+  // of publication the last generation stays published and complete and the unfinished one is
+  // removed; on error after it (links) the next call finishes the work and reports `changed`.
+  // ERRORS: INVALID_ARGUMENT for paths and modes, RESOURCE_EXHAUSTED for a full file system,
+  // ALREADY_EXISTS when a foreign file occupies a visible name, NOT_FOUND when the target is gone,
+  // FAILED_PRECONDITION when it was replaced, PERMISSION_DENIED for chown and read-only mounts.
   virtual Result<PublishResult> Publish(std::vector<RenderedFile> files) = 0;
 
-  // True when "..data" names a directory and every visible link of ours resolves.
+  // True when "..data" names a generation of ours, each of its top-level names has its link, and
+  // every link of ours resolves.
   virtual bool HasCompleteGeneration() = 0;
 };
 

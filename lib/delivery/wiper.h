@@ -14,10 +14,13 @@
 namespace keyturn::delivery {
 
 // Per file: open, unlink, take a write lease on the open descriptor, overwrite, close. After the
-// unlink nobody can open the file and read zeros; the lease says that nobody has it open or mapped.
-// A refused lease is retried by RetryPending until `grace` has passed, then the descriptor is
-// closed without wiping and counted. Where leases are not supported the file is unlinked without
-// wiping. REQUIRES: SIGIO is ignored by the process. THREAD: one call at a time.
+// unlink nobody can open the file and read zeros; the lease says that nobody has it open or mapped,
+// so that a reader who opened it before reads the complete old bytes. A refused lease is retried by
+// RetryPending until `grace` has passed, then the descriptor is closed without wiping and counted.
+// Where leases are not supported the file is unlinked without wiping.
+// Metrics: keyturn_wipe_files_total{result="wiped"|"in_use"|"unsupported"|"error"},
+// keyturn_wipe_pending_files. REQUIRES: SIGIO is ignored by the process (opening a leased file
+// signals its holder). THREAD: one call at a time.
 class Wiper {
  public:
   struct Options {
@@ -26,10 +29,11 @@ class Wiper {
   };
 
   virtual ~Wiper() = default;
-  // Unlinks and wipes every file below `directory`, then removes it. What is missing counts as
-  // done.
+  // Unlinks and wipes every file below `directory`, then removes it; anything else than a directory
+  // is removed like RemoveFile does. What is missing counts as done. Goes on after an error and
+  // returns the first; a file that could not be wiped but is gone is not an error.
   virtual Status RemoveTree(const std::string& directory) = 0;
-  // Unlinks and wipes one file.
+  // Unlinks and wipes one file; a symlink or special file is only unlinked.
   virtual Status RemoveFile(const std::string& path) = 0;
   // Tries refused files again; the number that is still waiting.
   virtual size_t RetryPending() = 0;

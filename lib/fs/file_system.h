@@ -28,6 +28,8 @@ struct FileInfo {
   // st_ctim in nanoseconds: equal to an earlier value only when nothing changed since (to the
   // granularity of the file system's clock).
   int64_t change_time_ns = 0;
+
+  friend bool operator==(const FileInfo&, const FileInfo&) = default;
 };
 
 // An open file. Closed by its destructor. THREAD: one call at a time.
