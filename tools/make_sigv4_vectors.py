@@ -87,6 +87,12 @@ def sign(entry, query):
     return parts
 
 
+def can_presign(entry):
+    """False where botocore presigns another request: it moves a body into the query and drops repeated names."""
+    names = [field.partition("=")[0] for field in urllib.parse.urlsplit(entry["url"]).query.split("&")]
+    return not entry["body"] and not entry["s3"] and len(names) == len(set(names))
+
+
 def main():
     out = []
     for entry in CASES:
@@ -94,8 +100,7 @@ def main():
         result["accessKeyId"], result["secretAccessKey"], result["sessionToken"] = entry["keys"]
         result["objectStore"] = entry["s3"]
         result["header"] = sign(entry, query=False)
-        # botocore moves a body into the query when it presigns, which is another request.
-        if not entry["body"] and not entry["s3"]:
+        if can_presign(entry):
             result["query"] = sign(entry, query=True)
         out.append(result)
     path = pathlib.Path(__file__).resolve().parent.parent / "tests/data/sigv4/vectors.json"
