@@ -30,7 +30,8 @@ using BodySink = std::function<Status(std::string_view part)>;
 // failures; UNAUTHENTICATED when the server's certificate or name does not verify;
 // RESOURCE_EXHAUSTED when headers or body exceed the limits; DATA_LOSS for a truncated or malformed
 // response. Messages name host and port, never headers or bodies. THREAD: safe; concurrent calls
-// use separate connections.
+// use separate connections. INVALID_ARGUMENT for a request that could not be sent as it is: a
+// malformed method, URL or header, or a header field that would change the framing.
 class HttpTransport {
  public:
   virtual ~HttpTransport() = default;
@@ -38,8 +39,10 @@ class HttpTransport {
                                     const BodySink* sink = nullptr) = 0;
 };
 
-// Which proxy a request goes through; empty URLs mean none. The rules of curl's environment
-// variables: NO_PROXY is a comma list of host suffixes, IP addresses, CIDR blocks or "*".
+// Which proxy a request goes through; empty URLs mean none. Proxies are HTTP ones, spoken to in the
+// clear; user information becomes Proxy-Authorization. The rules of curl's environment variables:
+// NO_PROXY is a comma list of host suffixes, IP addresses, CIDR blocks or "*", with ":port" if
+// wanted.
 struct ProxySettings {
   std::string https_proxy;  // for https URLs: CONNECT through it
   std::string http_proxy;   // for http URLs: absolute-form requests
@@ -55,9 +58,10 @@ struct ClientTlsSettings {
 
 struct TransportLimits {
   size_t max_header_bytes = 64 * 1024;
+  // Of HttpResponse::body. A sink sets its own limit: a watch runs for hours and keeps nothing.
   size_t max_body_bytes = 8 * 1024 * 1024;  // 20 secrets of 64 KiB in base64 are 1.75 MB
-  // Upper bound of each step, within the deadline. AWS SDKs' "standard" defaults use 3.1 s for
-  // connect.
+  // Upper bound of each step (look-up, connect, proxy tunnel, handshake), within the deadline;
+  // UNAVAILABLE when it passes. AWS SDKs' "standard" defaults use 3.1 s for connect.
   std::chrono::milliseconds connect_timeout{5'000};
   // Idle connections older than this are not reused; AWS closes after 20 s or more.
   std::chrono::milliseconds idle_timeout{15'000};
