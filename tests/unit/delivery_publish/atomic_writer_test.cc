@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include <gmock/gmock.h>
@@ -26,6 +27,16 @@ using ::testing::MatchesRegex;
 using ::testing::Not;
 using testing::Payload;
 using testing::Render;
+
+// Publishes and tells which call `call` was; the same payload over the same volume repeats it.
+int CallNumber(testing::FaultInjectingFileSystem& traced, AtomicWriter& writer,
+               const Payload& payload, const std::string& call) {
+  traced.Arm(testing::Fault::kNone, 0);
+  EXPECT_TRUE(writer.Publish(Render(payload)).ok());
+  const auto found = std::find(traced.trace().begin(), traced.trace().end(), call);
+  EXPECT_NE(found, traced.trace().end()) << call;
+  return static_cast<int>(found - traced.trace().begin()) + 1;
+}
 
 class AtomicWriterTest : public ::testing::Test {
  protected:
@@ -229,29 +240,21 @@ TEST_F(AtomicWriterTest, CompletesModesAndOwnersBeforeTheFlip) {
 }
 
 TEST_F(AtomicWriterTest, PublishesNothingWhenChownFails) {
-  Publish({{"a", "1"}});
-  const std::string generation = Generation();
   testing::FaultInjectingFileSystem faulty(*fs_);
-  testing::Publisher publisher(faulty, 2);
-  Restart();
+  testing::Publisher publisher(faulty);
   const auto other = publisher.Create(target());
-  faulty.Arm(testing::Fault::kNone, 0);
-  (void)(*other)->Publish(Render({{"a", "2", 0444, ::geteuid(), ::getegid()}}));
-  int chown_at = 0;
-  for (size_t i = 0; i < faulty.trace().size(); ++i) {
-    if (faulty.trace()[i] == "fchown a") chown_at = static_cast<int>(i) + 1;
-  }
-  ASSERT_GT(chown_at, 0);
-  ASSERT_TRUE((*other)->Publish(Render({{"a", "1"}})).ok());
-  const std::string before = Generation();
-  EXPECT_NE(before, generation);
-  // The scan is longer now by nothing: the same number of calls leads to the chown.
+  const Payload before = {{"a", "1"}};
+  const Payload after = {{"a", "2", 0444, ::geteuid(), ::getegid()}};
+  ASSERT_TRUE((*other)->Publish(Render(before)).ok());
+  const int chown_at = CallNumber(faulty, **other, after, "fchown a");
+  ASSERT_TRUE((*other)->Publish(Render(before)).ok());
+  const std::string generation = Generation();
   faulty.Arm(testing::Fault::kFailOnce, chown_at, EPERM);
-  const auto result = (*other)->Publish(Render({{"a", "2", 0444, ::geteuid(), ::getegid()}}));
-  EXPECT_EQ(result.status().code(), StatusCode::kPermissionDenied);
-  EXPECT_THAT(result.status().message(), HasSubstr("fchown"));
-  EXPECT_EQ(Generation(), before);
-  EXPECT_EQ(DiffVolume(target(), {{"a", "1"}}), "");
+  const Status status = (*other)->Publish(Render(after)).status();
+  EXPECT_EQ(status.code(), StatusCode::kPermissionDenied);
+  EXPECT_THAT(status.message(), HasSubstr("fchown"));
+  EXPECT_EQ(Generation(), generation);
+  EXPECT_EQ(DiffVolume(target(), before), "");
 }
 
 // --- upstream: TestWriteAgainAfterUnexpectedExit; k8s #121472, #122807 ---
@@ -490,16 +493,11 @@ TEST_F(AtomicWriterTest, ReportsAChangeWhoseLinksFailedWithTheNextSuccess) {
   testing::FaultInjectingFileSystem faulty(*fs_);
   testing::Publisher publisher(faulty);
   const auto other = publisher.Create(target());
+  const Payload payload = {{"a", "1"}, {"b", "2"}};
   ASSERT_TRUE((*other)->Publish(Render({{"a", "1"}})).ok());
-  faulty.Arm(testing::Fault::kNone, 0);
-  ASSERT_TRUE((*other)->Publish(Render({{"a", "1"}, {"b", "2"}})).ok());
-  int link_at = 0;
-  for (size_t i = 0; i < faulty.trace().size(); ++i) {
-    if (faulty.trace()[i] == "symlink b") link_at = static_cast<int>(i) + 1;
-  }
+  const int link_at = CallNumber(faulty, **other, payload, "symlink b");
   ASSERT_TRUE((*other)->Publish(Render({{"a", "1"}})).ok());
   faulty.Arm(testing::Fault::kFailOnce, link_at, ENOSPC);
-  const Payload payload = {{"a", "1"}, {"b", "2"}};
   EXPECT_EQ((*other)->Publish(Render(payload)).status().code(), StatusCode::kResourceExhausted);
   EXPECT_FALSE((*other)->HasCompleteGeneration());
   EXPECT_TRUE((*other)->Publish(Render(payload))->changed);
