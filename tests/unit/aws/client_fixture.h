@@ -51,10 +51,10 @@ class FakeCredentials final : public CredentialsProvider {
 
 class ClientFixture : public ::testing::Test {
  protected:
-  using Answer = Result<net::HttpResponse>;
+  using Reply = Result<net::HttpResponse>;
 
   // Answers in the order of the requests; the last one is repeated.
-  void Script(std::deque<Answer> answers) { script_ = std::move(answers); }
+  void Script(std::deque<Reply> answers) { script_ = std::move(answers); }
 
   void Script(int status, std::string body) {
     Script({testing::JsonResponse(status, std::move(body))});
@@ -91,13 +91,13 @@ class ClientFixture : public ::testing::Test {
   testing::FakeLogger logger_;
   metrics::Registry metrics_;
   std::shared_ptr<FakeCredentials> credentials_ = std::make_shared<FakeCredentials>();
-  std::deque<Answer> script_;
+  std::deque<Reply> script_;
   testing::FakeHttpTransport transport_{[this](const net::HttpRequest&) { return Next(); }};
 
  private:
-  Answer Next() {
+  Reply Next() {
     if (script_.empty()) return UnavailableError("no answer is scripted");
-    Answer answer = script_.front();
+    Reply answer = script_.front();
     if (script_.size() > 1) script_.pop_front();
     return answer;
   }
