@@ -23,6 +23,8 @@ struct AwsSettings {
   std::string proxy;
   std::optional<bool> fips;
   std::optional<bool> dual_stack;
+
+  friend bool operator==(const AwsSettings&, const AwsSettings&) = default;
 };
 
 enum class IdentityType {
@@ -44,6 +46,8 @@ struct Identity {
   std::string profile;                           // profile
   std::string uri;                               // podIdentity, container: credentials endpoint
   std::optional<std::chrono::seconds> duration;  // webIdentity, assumeRole: 900 s … 43200 s
+
+  friend bool operator==(const Identity&, const Identity&) = default;
 };
 
 inline constexpr std::string_view kDefaultIdentity = "default";
@@ -60,6 +64,8 @@ struct Source {
   std::string version_id;
   std::string identity{kDefaultIdentity};
   std::string region;  // empty: the ARN's, else aws.region
+
+  friend bool operator==(const Source&, const Source&) = default;
 };
 
 enum class Format { kRaw, kJson, kEnv, kProperties, kYaml, kFiles, kDsn, kPgpass, kMycnf, kPem };
@@ -77,12 +83,16 @@ struct File {
   std::optional<uint32_t> gid;
   bool optional =
       false;  // a missing secret or key leaves the file out instead of failing the target
+
+  friend bool operator==(const File&, const File&) = default;
 };
 
 struct Target {
   std::string path;
   bool allow_disk = false;
   std::vector<File> files;
+
+  friend bool operator==(const Target&, const Target&) = default;
 };
 
 enum class OnRevoked { kKeep, kRemove };
@@ -94,23 +104,33 @@ struct Refresh {
   OnRevoked on_revoked = OnRevoked::kKeep;
   Push push = Push::kAuto;
   std::string hint_url;
+
+  friend bool operator==(const Refresh&, const Refresh&) = default;
 };
 
 struct HttpNotify {
   std::string url;
+
+  friend bool operator==(const HttpNotify&, const HttpNotify&) = default;
 };
 
 struct SentinelNotify {
-  std::string path;  // relative to the target
+  std::string path;  // one name, created in every target
+
+  friend bool operator==(const SentinelNotify&, const SentinelNotify&) = default;
 };
 
 struct SignalNotify {
   std::string signal;   // "HUP", without SIG
   std::string process;  // comm of the process, as in /proc/<pid>/comm
+
+  friend bool operator==(const SignalNotify&, const SignalNotify&) = default;
 };
 
 struct ExecNotify {
   std::vector<std::string> argv;  // no shell
+
+  friend bool operator==(const ExecNotify&, const ExecNotify&) = default;
 };
 
 using Notify = std::variant<HttpNotify, SentinelNotify, SignalNotify, ExecNotify>;
@@ -121,16 +141,28 @@ struct Plan {
   Refresh refresh;
   std::vector<Target> targets;
   std::vector<Notify> notify;
+
+  friend bool operator==(const Plan&, const Plan&) = default;
 };
 
 // Limits. A Plan travels in a container argument and an annotation.
 inline constexpr size_t kMaxPlanBytes = 96 * 1024;
 inline constexpr size_t kMaxFiles = 1000;
+inline constexpr size_t kMaxIdentities = 32;
+inline constexpr size_t kMaxNotify = 16;
+
+// maxStaleness when the Plan does not say: one hour, but never less than two intervals, because one
+// late answer is no staleness.
+std::chrono::milliseconds DefaultMaxStaleness(std::chrono::milliseconds interval);
 
 // Reads and validates a Plan. Unknown fields are errors with the nearest valid spelling; every
 // error names the field by its path ("targets[0].files[2].mode") and says what is allowed. ERRORS:
 // INVALID_ARGUMENT. SECURITY: a Plan holds no secret values; its text may be quoted.
 Result<Plan> ParsePlan(std::string_view json);
+
+// What ParsePlan checks beyond shape: names, paths, ranges, references, conflicts. For compilers
+// that make a Plan from something else. ERRORS: INVALID_ARGUMENT, as ParsePlan.
+Status ValidatePlan(const Plan& plan);
 
 // The canonical JSON text: defaults left out, keys in a stable order. ParsePlan(FormatPlan(p)) ==
 // p.
