@@ -129,6 +129,7 @@ std::string DescribeVerifyError(long code, const std::string& host) {
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
     case X509_V_ERR_CERT_UNTRUSTED:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE:  // a CA that was made anew under its old name
       return "the server's certificate is signed by an unknown CA (give that CA's certificate, for "
              "example with caPem or AWS_CA_BUNDLE)";
     default:
