@@ -2,9 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,18 +46,36 @@ struct NotifyDependencies {
   net::HttpTransport* transport = nullptr;
   Clock* clock = nullptr;
   Logger* logger = nullptr;
+  // A procfs of the PID namespace that `kill` acts in.
   std::string proc_root = "/proc";
+  // 0 or an errno value. Empty: kill(2).
+  std::function<int(pid_t pid, int signal)> kill = nullptr;
 };
 
 // Sentinels are written into every directory of `targets`.
+//
+// http: POST {"changeId":"…"} as JSON; 2xx is success, a redirect is not followed.
+// sentinel: replaces <target>/<path> (mode 0444) by a file that holds the change id, so that its
+//   content and its inode change. A path that a published file or link has is refused.
+// signal: every process whose /proc/<pid>/comm is the name (the kernel keeps 15 characters), except
+//   this process, zombies, and pid 1, which in a shared namespace is the pause container or an
+//   init.
+// exec: argv[0] is an absolute path; no shell; own process group, killed as a whole at the
+// deadline;
+//   /dev/null for all three streams; this process's environment without AWS credentials, and
+//   KEYTURN_CHANGE_ID.
+// ERRORS: INVALID_ARGUMENT for a URL, path, signal name or argv that can never work.
 Result<std::unique_ptr<NotifyChannel>> CreateNotifyChannel(const plan::Notify& spec,
                                                            const std::vector<std::string>& targets,
                                                            const NotifyDependencies& dependencies);
 
 // A state machine without a thread: the owner calls Changed() on publication and Run() when
 // NextDue() passes. A failing channel never delays another channel or the next publication for
-// longer than `timeout` per attempt. Metrics: keyturn_notify_total{kind,result}. THREAD: one call
-// at a time.
+// longer than `timeout` per attempt. A change that comes while a failed channel waits for its next
+// attempt replaces it: attempts start anew with the new change id. Metrics:
+// keyturn_notify_total{kind,result} with result "success", "retry" (an attempt failed, another will
+// follow) or "failure" (given up); keyturn_notify_last_success_timestamp_seconds{kind}. THREAD: one
+// call at a time.
 class Notifier {
  public:
   Notifier(std::vector<std::unique_ptr<NotifyChannel>> channels, Clock& clock, Random& random,
