@@ -1,0 +1,6 @@
+# The HTTP server.
+keyturn_library(net_server
+  SRCS beast_server.cc server_connection.cc server_listen.cc server_request_parser.cc server_response.cc
+       server_tls.cc server_worker.cc
+  DEPS keyturn::base keyturn::net
+  PRIVATE_DEPS keyturn::asio keyturn::openssl)
