@@ -43,10 +43,6 @@ class TrackingIterator {
     return a.at_ == b.at_;
   }
 
-  friend bool operator!=(const TrackingIterator& a, const TrackingIterator& b) {
-    return a.at_ != b.at_;
-  }
-
  private:
   const char* at_;
   const char** furthest_;

@@ -115,7 +115,7 @@ struct HttpNotify {
 };
 
 struct SentinelNotify {
-  std::string path;  // one name, created in every target
+  std::string path;  // relative to every target
 
   friend bool operator==(const SentinelNotify&, const SentinelNotify&) = default;
 };

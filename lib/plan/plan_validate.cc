@@ -23,12 +23,15 @@ constexpr std::array<std::string_view, 3> kServices = {"secretsmanager", "sts", 
 
 // Signals by which programs are told to reload or wind down. Not KILL and STOP, which no program
 // can answer.
-constexpr std::array<std::string_view, 7> kSignals = {"HUP",  "INT",  "QUIT", "TERM",
-                                                      "USR1", "USR2", "WINCH"};
+constexpr std::array<std::string_view, 8> kSignals = {"HUP",  "INT",  "QUIT",  "TERM",
+                                                      "USR1", "USR2", "WINCH", "CONT"};
 
 // Source: TASK_COMM_LEN of linux/sched.h, less the final NUL.
 constexpr size_t kMaxProcessName = 15;
 constexpr size_t kMaxArguments = 64;
+// Leaves room for the temporary name under which a sentinel is replaced.
+constexpr size_t kMaxSentinelName = 200;
+constexpr size_t kMaxSentinelPath = 1024;
 
 bool IsMissing(std::string_view text, std::string_view part) {
   return text.find(part) == std::string_view::npos;
@@ -176,6 +179,10 @@ Status ValidateRefresh(const Refresh& refresh) {
   return CheckServiceUrl("refresh.hintUrl", refresh.hint_url);
 }
 
+std::string_view FirstComponent(std::string_view path) {
+  return path.substr(0, path.find('/'));
+}
+
 // One check for each kind of notification.
 struct NotifyValidator {
   const Plan& plan;
@@ -188,12 +195,20 @@ struct NotifyValidator {
   Status operator()(const SentinelNotify& notify) const {
     const std::string path = field + ".sentinel";
     KEYTURN_RETURN_IF_ERROR(CheckFilePath(path, notify.path));
-    if (notify.path.find('/') != std::string::npos) {
-      return ValueError(path, notify.path, "must be a name without '/'");
+    if (notify.path.size() > kMaxSentinelPath) {
+      return FieldError(path, StrCat("is longer than ", kMaxSentinelPath, " bytes"));
     }
+    for (const std::string_view name : Split(notify.path, '/')) {
+      if (name.substr(0, 2) == ".." || name.size() > kMaxSentinelName) {
+        return ValueError(path, notify.path,
+                          StrCat("must have components of at most ", kMaxSentinelName,
+                                 " bytes that do not begin with '..'"));
+      }
+    }
+    // What is published under a name is a link into a generation, which nobody may change.
     for (const Target& target : plan.targets) {
       for (const File& file : target.files) {
-        if (file.path.substr(0, file.path.find('/')) != notify.path) continue;
+        if (FirstComponent(file.path) != FirstComponent(notify.path)) continue;
         return ValueError(path, notify.path, "must differ from the names of the files");
       }
     }
@@ -202,8 +217,9 @@ struct NotifyValidator {
 
   Status operator()(const SignalNotify& notify) const {
     if (std::find(kSignals.begin(), kSignals.end(), notify.signal) == kSignals.end()) {
-      return ValueError(field + ".signal", notify.signal,
-                        "must be one of HUP, INT, QUIT, TERM, USR1, USR2, WINCH (without 'SIG')");
+      return ValueError(
+          field + ".signal", notify.signal,
+          "must be one of HUP, INT, QUIT, TERM, USR1, USR2, WINCH, CONT (without 'SIG')");
     }
     if (notify.process.empty()) {
       return FieldError(field + ".process", "is missing: 'signal' needs the process's name");

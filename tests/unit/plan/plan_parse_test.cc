@@ -474,7 +474,10 @@ TEST(ParsePlanTest, RefusesNotificationsThatCannotWork) {
       {WithNotify(R"({"http": "http://10.0.0.1/"})"), "must be a loopback address"},
       {WithNotify(R"({"http": "127.0.0.1:80"})"), "notify[0].http: must be an http or https URL"},
       {WithNotify(R"({"sentinel": "a"})"), "notify[0].sentinel: must differ from the names of the"},
-      {WithNotify(R"({"sentinel": "b/c"})"), "notify[0].sentinel: must be a name without '/'"},
+      {WithNotify(R"({"sentinel": "a/c"})"), "must differ from the names of the files"},
+      {WithNotify(R"({"sentinel": "b//c"})"), "notify[0].sentinel: must have no empty"},
+      {WithNotify(R"({"sentinel": "b/..c"})"), "notify[0].sentinel: must have components of at"},
+      {WithNotify(R"({"sentinel": ")" + std::string(201, 'x') + R"("})"), "at most 200 bytes"},
       {WithNotify(R"({"sentinel": "..data"})"), "notify[0].sentinel: must not begin with '..'"},
       {WithNotify(R"({"sentinel": "/x"})"), "notify[0].sentinel: must be relative"},
       {WithNotify(R"({"signal": "HUP"})"), "notify[0].process: is missing"},
@@ -490,6 +493,7 @@ TEST(ParsePlanTest, RefusesNotificationsThatCannotWork) {
   std::string many = R"({"sentinel": "s"})";
   for (size_t i = 0; i < kMaxNotify; ++i) many += R"(, {"sentinel": "s"})";
   ExpectRefused({{WithNotify(many), "notify: must have at most 16 elements"}});
+  EXPECT_TRUE(ParsePlan(WithNotify(R"({"sentinel": "state/changed"})")).ok());
   for (const char* url : {"https://127.9.9.9:8443/x?y=z", "http://[::1]:80", "http://LOCALHOST/"}) {
     EXPECT_TRUE(ParsePlan(WithNotify(StrCat(R"({"http": ")", url, R"("})"))).ok()) << url;
   }
