@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +19,7 @@
 #include "lib/base/snapshot.h"
 #include "lib/delivery/fetch.h"
 #include "lib/delivery/notify.h"
+#include "lib/delivery/wiper.h"
 #include "lib/fs/file_system.h"
 #include "lib/metrics/registry.h"
 #include "lib/net/http_transport.h"
@@ -59,6 +63,9 @@ struct PipelineDependencies {
   metrics::Registry* metrics = nullptr;
   fs::FileSystem* file_system = nullptr;
   net::HttpTransport* notify_transport = nullptr;  // for HTTP notifications; no proxy
+  // Makes the clients of a Plan, without any network call: CreateAwsClientPool. Called by Create
+  // and Reconfigure.
+  std::function<Result<std::shared_ptr<ClientPool>>(const plan::Plan&)> make_clients;
 };
 
 struct PipelineOptions {
@@ -69,33 +76,65 @@ struct PipelineOptions {
   std::chrono::milliseconds retry_max{60'000};
   // onRevoked: remove acts only when deletion or denial was answered throughout this period.
   std::chrono::milliseconds revocation_grace{std::chrono::minutes(5)};
+  // Ask DescribeSecret for rotation schedules, so that rotations are seen soon. Off for programs
+  // that end after one pass.
+  bool watch_rotations = true;
+  // Of one pass's DescribeSecret calls; what does not fit is asked in the next pass.
+  std::chrono::milliseconds describe_timeout{10'000};
+  Wiper::Options wiper;
   std::string proc_root = "/proc";
 };
 
 enum class PassReason { kStart, kInterval, kHint, kForced, kPlanChanged };
 
 // A state machine without a thread: its owner (the agent's worker, the CSI driver) calls Run() when
-// NextDue() passes or something happened. THREAD: one call at a time, except status(), which any
-// thread may call.
+// NextDue() passes or something happened.
+//
+// What a pass guarantees per target: it shows one complete generation, rendered from one set of
+// values, or what it showed before.
+//   - A file that fails keeps the whole target at its last generation; other targets go on. The
+//     failing targets alone are retried with back-off, besides the full pass at every interval.
+//   - An optional file whose secret, version or key is missing is left out, also when it was
+//     published before.
+//   - onRevoked remove: a secret that is gone (IsGone) or denied at every attempt throughout
+//     revocation_grace has its files taken out of targets that were published before; they come
+//     back when the secret does. A target's first generation is never published without them.
+//   - A change is notified, unless it is a target's first generation: whoever reads it for the
+//     first time has nothing to reload. A generation left by an earlier process counts as one.
+//   - A target directory that does not exist is created with mode 0755 if its parent exists.
+//
+// Metrics: keyturn_ready, keyturn_staleness_seconds (of the stalest file, as of the last Run),
+// keyturn_pass_duration_seconds, keyturn_target_generation_changes_total{target},
+// keyturn_secret_last_check_timestamp_seconds{secret,region,stage}; and the Fetcher's, Wiper's and
+// Notifier's. Failures are logged when they begin, when they change and every 10 minutes.
+// THREAD: one call at a time, except status(), which any thread may call.
 class Pipeline {
  public:
-  // ERRORS: those of AtomicWriter::Create (a target that cannot be published into).
+  // Opens the targets; makes no network call. ERRORS: those of make_clients, CreateNotifyChannel
+  // and AtomicWriter::Create (a target that cannot be published into).
   static Result<std::unique_ptr<Pipeline>> Create(const PipelineDependencies& dependencies,
-                                                  plan::Plan plan,
-                                                  std::shared_ptr<ClientPool> clients,
-                                                  PipelineOptions options);
+                                                  plan::Plan plan, PipelineOptions options);
   virtual ~Pipeline() = default;
+
+  // Executes another Plan from now on; a full pass is due at once. Targets of both Plans keep
+  // their content until that pass; a target that is no longer named is emptied: its links are
+  // removed and its files wiped (the directory stays, since containers may have it mounted).
+  // On error the old Plan stays in force and nothing was touched. ERRORS: as Create.
+  virtual Status Reconfigure(plan::Plan plan) = 0;
 
   // Does what is due: fetches and publishes (all keys when `reason` is not kInterval), delivers
   // notifications, retries wipes. OK when every target is complete and fresh; else the first
-  // failure, naming the secret.
+  // failure, naming the secret: "secret prod/db: PERMISSION_DENIED: …". CANCELLED on a stop
+  // request, with nothing published.
   virtual Status Run(PassReason reason, const CallContext& context) = 0;
   virtual MonoTime NextDue() const = 0;
   virtual std::shared_ptr<const PipelineStatus> status() const = 0;
-  // What a push watcher waits for: per FetchKey of a secret the version that is published ("" for
-  // none).
+  // What a push watcher waits for: per FetchKey of a secret without fixed version the version that
+  // is published ("" for none).
   virtual std::map<FetchKey, std::string> KnownVersions() const = 0;
   virtual const plan::Plan& plan() const = 0;
+  // The clients of plan(), for a push watcher.
+  virtual std::shared_ptr<ClientPool> clients() const = 0;
 };
 
 }  // namespace keyturn::delivery
