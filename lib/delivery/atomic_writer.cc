@@ -57,12 +57,14 @@ std::vector<FileRecord> RecordsOf(const std::vector<RenderedFile>& files) {
 class LinkFlipWriter final : public AtomicWriter {
  public:
   LinkFlipWriter(const Dependencies& dependencies, std::string target, fs::FileInfo identity,
-                 std::unique_ptr<fs::FileLock> lock)
+                 std::unique_ptr<fs::FileLock> lock, std::chrono::milliseconds linger)
       : fs_(*dependencies.file_system),
         clock_(*dependencies.clock),
         random_(*dependencies.random),
         logger_(*dependencies.logger),
         wiper_(*dependencies.wiper),
+        sleeper_(dependencies.sleeper),
+        linger_(linger),
         target_(std::move(target)),
         identity_(identity),
         lock_(std::move(lock)) {}
@@ -149,8 +151,17 @@ class LinkFlipWriter final : public AtomicWriter {
     }
     KEYTURN_ASSIGN_OR_RETURN(const bool fixed, internal::FixLinks(fs_, scan, target_, names));
     unreported_change_ = unreported_change_ || fixed;
-    if (!same && scan.current) RemoveLeftover(*scan.current);
+    if (!same && scan.current) {
+      Linger();
+      RemoveLeftover(*scan.current);
+    }
     return generation;
+  }
+
+  // Lets readers that have just followed ..data find what they are looking for.
+  void Linger() {
+    if (sleeper_ == nullptr || linger_.count() <= 0) return;
+    (void)sleeper_->SleepUntil(clock_.MonoNow() + linger_, std::stop_token());
   }
 
   // Builds an unpublished generation; removes it on error.
@@ -269,6 +280,8 @@ class LinkFlipWriter final : public AtomicWriter {
   Random& random_;
   Logger& logger_;
   Wiper& wiper_;
+  Sleeper* const sleeper_;
+  const std::chrono::milliseconds linger_;
   const std::string target_;
   const fs::FileInfo identity_;
   const std::unique_ptr<fs::FileLock> lock_;
@@ -323,7 +336,7 @@ Result<std::unique_ptr<AtomicWriter>> AtomicWriter::Create(const Dependencies& d
   Result<std::unique_ptr<fs::FileLock>> lock = fs.TryLock(target);
   if (!lock.ok()) return AnnotateStatus(lock.status(), "another writer may publish there");
   auto writer = std::make_unique<LinkFlipWriter>(dependencies, std::move(target), info,
-                                                 std::move(lock).value());
+                                                 std::move(lock).value(), options.linger);
   KEYTURN_RETURN_IF_ERROR(writer->Recover());
   return std::unique_ptr<AtomicWriter>(std::move(writer));
 }

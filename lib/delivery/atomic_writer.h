@@ -8,8 +8,8 @@
 // differs). SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <chrono>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +17,7 @@
 #include "lib/base/log.h"
 #include "lib/base/random.h"
 #include "lib/base/result.h"
+#include "lib/base/sleeper.h"
 #include "lib/delivery/render.h"
 #include "lib/delivery/wiper.h"
 #include "lib/fs/file_system.h"
@@ -26,6 +27,12 @@ namespace keyturn::delivery {
 struct AtomicWriterOptions {
   std::string target;       // an existing directory, absolute
   bool allow_disk = false;  // publish although the target is not memory-backed
+  // How long Publish waits between the flip and the removal of the old generation. A reader that
+  // loses the processor between reading "..data" and looking up what it names would otherwise find
+  // the name gone (ENOENT; seen in up to 1 of 100 flips on overloaded processors), and one that
+  // reads through an open directory needs time for its files. Twice the scheduling period of CPU
+  // quotas; not longer, because Publish blocks and the old secret stays readable meanwhile.
+  std::chrono::milliseconds linger{200};
 };
 
 struct PublishResult {
@@ -46,17 +53,18 @@ Status ValidatePayload(std::vector<RenderedFile>& files);
 
 // The order of one publication: build the generation in a 0700 directory; chmod it 0755; symlink
 // ..data_tmp; rename it over ..data (the point of publication); create missing links; remove stale
-// links; wipe the old generation. No fsync: tmpfs. THREAD: one call at a time. One writer per
-// target, enforced by flock(2) on the target directory for this object's life.
+// links; linger; wipe the old generation. No fsync: tmpfs. THREAD: one call at a time. One writer
+// per target, enforced by flock(2) on the target directory for this object's life.
 class AtomicWriter {
  public:
-  // All pointers are REQUIRED and outlive the writer.
+  // All pointers outlive the writer and, but for the last, are REQUIRED.
   struct Dependencies {
     fs::FileSystem* file_system = nullptr;
     Clock* clock = nullptr;
     Random* random = nullptr;
     Logger* logger = nullptr;
     Wiper* wiper = nullptr;
+    Sleeper* sleeper = nullptr;  // not REQUIRED: without it the old generation goes at once
   };
 
   // Takes the lock, collects what earlier crashes left and repairs the links of the generation that

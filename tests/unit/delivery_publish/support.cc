@@ -105,8 +105,10 @@ Publisher::Publisher(fs::FileSystem& file_system, uint64_t seed, delivery::Wiper
 }
 
 Result<std::unique_ptr<delivery::AtomicWriter>> Publisher::Create(const std::string& target,
-                                                                  bool allow_disk) {
-  return delivery::AtomicWriter::Create({&fs_, &clock_, &random_, &logger_, wiper_.get()},
+                                                                  bool allow_disk,
+                                                                  Sleeper* sleeper) {
+  if (sleeper == nullptr) sleeper = &clock_;
+  return delivery::AtomicWriter::Create({&fs_, &clock_, &random_, &logger_, wiper_.get(), sleeper},
                                         {target, allow_disk});
 }
 

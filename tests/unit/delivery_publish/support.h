@@ -52,8 +52,10 @@ class Publisher {
   explicit Publisher(fs::FileSystem& file_system, uint64_t seed = 1,
                      delivery::Wiper::Options options = {});
 
+  // Without `sleeper` the fake clock is the sleeper: it counts waits and takes no time.
   Result<std::unique_ptr<delivery::AtomicWriter>> Create(const std::string& target,
-                                                         bool allow_disk = false);
+                                                         bool allow_disk = false,
+                                                         Sleeper* sleeper = nullptr);
 
   FakeClock& clock() { return clock_; }
 
