@@ -11,8 +11,8 @@ constexpr std::string_view kNul("\0", 1);
 constexpr std::string_view kNulAndLineEnds("\0\r\n", 3);
 constexpr std::string_view kUpperHex = "0123456789ABCDEF";
 
-// Closing the quotes, a quoted quote, opening them again. The usual '\'' would do for a shell, but
-// other readers of such files (systemd's EnvironmentFile) take no backslash there.
+// Closing the quotes, a quoted quote, opening them again. The usual '\'' would do for a shell; this
+// form needs no backslash outside quotes, which simpler readers of such files do not know.
 constexpr std::string_view kQuoteInSingleQuotes = R"('"'"')";
 
 std::string ReplaceEach(std::string_view text, char from, std::string_view to) {
