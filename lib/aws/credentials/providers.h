@@ -80,13 +80,17 @@ std::unique_ptr<CredentialsProvider> CreateChainProvider(
 
 // Keeps credentials until they near expiry. Advisory window min(15 min, ¼ of life): one caller
 // refreshes, a failure is tolerated. Mandatory window min(10 min, ⅙ of life): all wait, a failure
-// is returned only once the credentials have expired. Both windows are jittered. Credentials
-// without expiry are kept for ever.
+// is returned only once the credentials have expired. Both windows are jittered (cut by up to a
+// tenth). After a failed refresh the source is left alone for 5 s, doubling to 60 s, as long as the
+// credentials are valid. Credentials without expiry are kept for ever; credentials that arrive
+// expired are a failure. Concurrent callers share one call of `inner`.
 std::unique_ptr<CredentialsProvider> CreateCachingProvider(
     const ProviderRuntime& runtime, std::shared_ptr<CredentialsProvider> inner);
 
 // The SDKs' default order for a program in a pod or task: environment, web identity (AWS_ROLE_ARN
 // and AWS_WEB_IDENTITY_TOKEN_FILE), profile, container. Never IMDS. `sts` is used by web identity.
+// Not cached, like every source: wrap it with CreateCachingProvider. When nothing is configured,
+// NOT_FOUND lists every source with the variables that would configure it.
 std::unique_ptr<CredentialsProvider> CreateDefaultChain(const ProviderRuntime& runtime,
                                                         std::shared_ptr<Sts> sts);
 
