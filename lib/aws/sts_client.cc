@@ -39,7 +39,9 @@ class QueryForm {
     if (!body_.empty()) body_ += '&';
     std::string encoded = UriEncode(value);
     const ScopedCleanse cleanse(encoded);
-    body_ += StrCat(name, "=", encoded);
+    body_ += name;
+    body_ += '=';
+    body_ += encoded;
   }
 
   void AddDuration(const std::optional<std::chrono::seconds>& duration) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -14,6 +15,7 @@
 #include "lib/aws/canonical_request.h"
 #include "lib/aws/signing_key.h"
 #include "lib/aws/sigv4.h"
+#include "lib/aws/sigv4_verifier.h"
 #include "lib/base/strings.h"
 #include "lib/base/time_format.h"
 #include "lib/json/checked_parse.h"
@@ -109,6 +111,19 @@ Setup ReadSetup(const Json& context) {
   return setup;
 }
 
+// The vectors are used both ways: what must come out of the signer must go through the verifier.
+void CheckVerifies(net::HttpRequest request, const Setup& setup) {
+  request.headers.Add("Host", request.url.HostHeader());
+  const ReceivedRequest received{request.method, request.url.target, request.headers, request.body};
+  const auto read = SigV4Verifier::Read(received);
+  ASSERT_TRUE(std::holds_alternative<SignatureClaim>(read))
+      << std::get<SignatureRefusal>(read).message;
+  SigV4Verifier verifier({setup.options.normalize_path, setup.options.double_encode_path});
+  const auto refusal = verifier.Check(received, std::get<SignatureClaim>(read),
+                                      setup.credentials.secret_access_key, setup.time);
+  EXPECT_FALSE(refusal.has_value()) << refusal->code << ": " << refusal->message;
+}
+
 void CheckVector(const Path& folder, const std::string& variant, SigV4Signer& signer) {
   SCOPED_TRACE(folder.filename().string() + " " + variant);
   const Setup setup = ReadSetup(ReadJson(folder / "context.json"));
@@ -123,7 +138,11 @@ void CheckVector(const Path& folder, const std::string& variant, SigV4Signer& si
   EXPECT_EQ(parts.canonical_request, expected("canonical-request"));
   EXPECT_EQ(parts.string_to_sign, expected("string-to-sign"));
   EXPECT_EQ(parts.signature, expected("signature"));
-  EXPECT_EQ(Comparable(request), Comparable(ReadRequest(expected("signed-request"))));
+  const net::HttpRequest signed_request = ReadRequest(expected("signed-request"));
+  EXPECT_EQ(Comparable(request), Comparable(signed_request));
+  // A token that joins the query after signing cannot be told from one that was signed.
+  const bool ambiguous = variant == "query" && setup.options.omit_session_token;
+  if (!ambiguous) CheckVerifies(signed_request, setup);
 }
 
 TEST(SigV4SignerTest, MatchesTheOfficialVectors) {
