@@ -66,6 +66,9 @@ int main(int argc, char** argv) {
       ->envname("KEYTURN_LISTEN");
   run->add_option("--plan-check", options.plan_check, "How often the Plan file is looked at")
       ->capture_default_str();
+  run->add_option("--revocation-grace", options.revocation_grace,
+                  "How long a secret must be gone or denied before onRevoked: remove acts")
+      ->capture_default_str();
   run->callback([&] { command = keyturn::agent::RunCommand; });
 
   CLI::App* once =

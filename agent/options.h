@@ -26,6 +26,8 @@ struct Options {
   bool json = false;
   // How often the Plan file is looked at.
   std::string plan_check = "5s";
+  // onRevoked: remove acts once deletion or denial was answered throughout so long.
+  std::string revocation_grace = "5m";
   std::string notify_debounce = "1s";
   std::string notify_splay = "0";
 };

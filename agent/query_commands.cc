@@ -132,9 +132,9 @@ int RenderCommand(const Options& options) {
   if (!plan.ok()) return Fail(kExitUsage, plan.status());
   const Result<std::chrono::milliseconds> deadline = config::ParseDuration(options.deadline);
   if (!deadline.ok()) return Fail(kExitUsage, deadline.status());
-  Result<std::shared_ptr<delivery::ClientPool>> clients = CreateClientPool(**runtime, *plan);
+  Result<std::shared_ptr<delivery::ClientPool>> clients = (*runtime)->MakeClients(*plan);
   if (!clients.ok()) return Fail(kExitFailed, clients.status());
-  delivery::Fetcher fetcher(**clients, *(*runtime)->logger, (*runtime)->metrics);
+  delivery::Fetcher fetcher(**clients, (*runtime)->clock, *(*runtime)->logger, (*runtime)->metrics);
   CallContext context;
   context.deadline = (*runtime)->clock.MonoNow() + *deadline;
   const Fetched fetched = fetcher.Fetch(delivery::KeysOf(*plan), context);

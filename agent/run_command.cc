@@ -32,6 +32,7 @@ int Fail(int code, const Status& status) {
 struct Timing {
   std::chrono::milliseconds deadline{};
   std::chrono::milliseconds plan_check{};
+  std::chrono::milliseconds revocation_grace{};
   delivery::NotifyOptions notify;
 };
 
@@ -39,6 +40,8 @@ Result<Timing> ParseTiming(const Options& options) {
   Timing timing;
   KEYTURN_ASSIGN_OR_RETURN(timing.deadline, config::ParseDuration(options.deadline));
   KEYTURN_ASSIGN_OR_RETURN(timing.plan_check, config::ParseDuration(options.plan_check));
+  KEYTURN_ASSIGN_OR_RETURN(timing.revocation_grace,
+                           config::ParseDuration(options.revocation_grace));
   KEYTURN_ASSIGN_OR_RETURN(timing.notify.debounce, config::ParseDuration(options.notify_debounce));
   KEYTURN_ASSIGN_OR_RETURN(timing.notify.splay, config::ParseDuration(options.notify_splay));
   if (timing.plan_check < std::chrono::milliseconds(100)) {
@@ -48,15 +51,13 @@ Result<Timing> ParseTiming(const Options& options) {
 }
 
 Result<std::unique_ptr<delivery::Pipeline>> CreatePipeline(Runtime& runtime, plan::Plan plan,
-                                                           const Timing& timing) {
-  KEYTURN_ASSIGN_OR_RETURN(auto clients, CreateClientPool(runtime, plan));
+                                                           const Timing& timing,
+                                                           bool keep_running) {
   delivery::PipelineOptions options;
   options.notify = timing.notify;
-  options.make_clients = [&runtime](const plan::Plan& changed) {
-    return CreateClientPool(runtime, changed);
-  };
-  return delivery::Pipeline::Create(runtime.PipelineDeps(), std::move(plan), std::move(clients),
-                                    std::move(options));
+  options.revocation_grace = timing.revocation_grace;
+  options.watch_rotations = keep_running;
+  return delivery::Pipeline::Create(runtime.PipelineDeps(), std::move(plan), std::move(options));
 }
 
 // Keeps the newest state where the listener and the exec probes find it.
@@ -126,7 +127,7 @@ Status RunUntilSignal(Runtime& runtime, const Options& options, const Timing& ti
   KEYTURN_ASSIGN_OR_RETURN(std::unique_ptr<EventLoop> loop, CreateEventLoop(runtime.clock));
   StateKeeper keeper(runtime, StateDirectory(options.state_dir, plan));
   KEYTURN_RETURN_IF_ERROR(keeper.Prepare());
-  KEYTURN_ASSIGN_OR_RETURN(auto pipeline, CreatePipeline(runtime, std::move(plan), timing));
+  KEYTURN_ASSIGN_OR_RETURN(auto pipeline, CreatePipeline(runtime, std::move(plan), timing, true));
   Worker worker(runtime, std::move(pipeline),
                 [&keeper](const AgentState& state) { keeper.Keep(state); });
   PlanWatch watch(runtime, *loop, source, worker, timing.plan_check);
@@ -201,7 +202,7 @@ int OnceCommand(const Options& options) {
   Result<Setup> setup = SetUp(options);
   if (!setup.ok()) return Fail(kExitUsage, setup.status());
   Runtime& runtime = *setup->runtime;
-  auto pipeline = CreatePipeline(runtime, std::move(setup->plan), setup->timing);
+  auto pipeline = CreatePipeline(runtime, std::move(setup->plan), setup->timing, false);
   if (!pipeline.ok()) return Fail(kExitFailed, pipeline.status());
   const Status status =
       DeliverOnce(runtime, **pipeline, runtime.clock.MonoNow() + setup->timing.deadline);

@@ -16,7 +16,21 @@ delivery::PipelineDependencies Runtime::PipelineDeps() {
   dependencies.metrics = &metrics;
   dependencies.file_system = file_system.get();
   dependencies.notify_transport = direct_transport.get();
+  dependencies.make_clients = [this](const plan::Plan& plan) { return MakeClients(plan); };
   return dependencies;
+}
+
+Result<std::shared_ptr<delivery::ClientPool>> Runtime::MakeClients(const plan::Plan& plan) {
+  delivery::AwsClientPoolDependencies dependencies;
+  dependencies.clock = &clock;
+  dependencies.sleeper = &sleeper;
+  dependencies.random = &random;
+  dependencies.logger = logger.get();
+  dependencies.metrics = &metrics;
+  dependencies.file_system = file_system.get();
+  dependencies.environment = &environment;
+  dependencies.make_transport = net::CreateBeastTransport;
+  return delivery::CreateAwsClientPool(dependencies, plan);
 }
 
 Result<std::unique_ptr<Runtime>> CreateRuntime(const std::string& log_level) {

@@ -26,20 +26,18 @@ struct Runtime {
   metrics::Registry metrics;
   std::unique_ptr<fs::FileSystem> file_system;
   config::Environment environment;
-  // Without proxy: for notifications and the container credentials endpoint.
+  // Without proxy: for notifications.
   std::unique_ptr<net::HttpTransport> direct_transport;
 
   explicit Runtime(config::Environment environment_in) : environment(std::move(environment_in)) {}
 
   delivery::PipelineDependencies PipelineDeps();
+  // The clients of a Plan. ERRORS: those of CreateAwsClientPool. The Runtime outlives them.
+  Result<std::shared_ptr<delivery::ClientPool>> MakeClients(const plan::Plan& plan);
 };
 
 // ERRORS: INVALID_ARGUMENT for an unknown log level.
 Result<std::unique_ptr<Runtime>> CreateRuntime(const std::string& log_level);
-
-// Makes the clients of a Plan; given to the Pipeline, which calls it again for a changed Plan.
-Result<std::shared_ptr<delivery::ClientPool>> CreateClientPool(Runtime& runtime,
-                                                               const plan::Plan& plan);
 
 // No core dumps, no ptrace by other processes, memory locked as far as the limits allow, SIGPIPE
 // and SIGIO ignored. Best effort: what the platform refuses is logged at debug level.

@@ -153,7 +153,7 @@ def list_files(folder: pathlib.Path) -> None:
 def run_demo(folder: pathlib.Path, volume: pathlib.Path) -> None:
     port, files = free_port(), volume / "secrets"
     endpoint = f"https://127.0.0.1:{port}"
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "AWS_REGION": REGION,
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "AWS_DEFAULT_REGION": REGION,
                    "AWS_ACCESS_KEY_ID": "demo", "AWS_SECRET_ACCESS_KEY": "demo", "AWS_CA_BUNDLE": f"{folder}/ca.pem"}
     (folder / "token").write_text("eyJhbGciOiJub25lIn0.eyJzdWIiOiJkZW1vIn0.")
     make_certificates(folder)

@@ -25,6 +25,8 @@ def agent_container(plan: dict) -> dict:
         # Green only when every file is there; retries cover three minutes of a slow start.
         "healthCheck": {"command": ["CMD", "/keyturn-agent", "ready", "--state-dir", STATE], "interval": 5,
                         "timeout": 5, "retries": 10, "startPeriod": 180},
+        # What is on the tmpfs counts as memory of the container that wrote it: 32 MiB + 2 x the volume's size.
+        "memory": 64,
         "memoryReservation": 16,
         "stopTimeout": 10,
     }
@@ -37,6 +39,7 @@ def app_container() -> dict:
         "essential": True,
         "dependsOn": [{"containerName": "keyturn-agent", "condition": "HEALTHY"}],
         "mountPoints": [{"sourceVolume": "keyturn", "containerPath": "/keyturn", "readOnly": True}],
+        "memory": 384,
         "memoryReservation": 256,
     }
 

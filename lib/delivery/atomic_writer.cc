@@ -308,7 +308,9 @@ Status CheckMemoryBacked(fs::FileSystem& fs, const AtomicWriterOptions& options,
   KEYTURN_ASSIGN_OR_RETURN(const bool memory, fs.IsMemoryBacked(target));
   if (memory) return OkStatus();
   return FailedPreconditionError(
-      StrCat("target ", target, " is not on a memory-backed file system (tmpfs)"));
+      StrCat("target ", target,
+             " is not on a memory-backed file system (tmpfs): mount one there, or set allowDisk, "
+             "knowing that overwriting does not erase a disk"));
 }
 
 Result<std::string> NormalTarget(std::string target) {
@@ -334,7 +336,9 @@ Result<std::unique_ptr<AtomicWriter>> AtomicWriter::Create(const Dependencies& d
   KEYTURN_RETURN_IF_ERROR(CheckKind(info, target));
   KEYTURN_RETURN_IF_ERROR(CheckMemoryBacked(fs, options, target));
   Result<std::unique_ptr<fs::FileLock>> lock = fs.TryLock(target);
-  if (!lock.ok()) return AnnotateStatus(lock.status(), "another writer may publish there");
+  if (!lock.ok())
+    return AnnotateStatus(lock.status(),
+                          "another process publishes there; stop it or use another target");
   auto writer = std::make_unique<LinkFlipWriter>(dependencies, std::move(target), info,
                                                  std::move(lock).value(), options.linger);
   KEYTURN_RETURN_IF_ERROR(writer->Recover());

@@ -123,7 +123,7 @@ class Moto:
 
     def __init__(self, endpoint, authority, folder):
         self.endpoint, self.authority, self.folder = endpoint, authority, folder
-        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "AWS_REGION": REGION,
+        self.environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "AWS_DEFAULT_REGION": REGION,
                             "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
                             "AWS_CA_BUNDLE": str(authority.path), "AWS_PAGER": ""}
 
@@ -189,6 +189,8 @@ class Agent:
         temporary.rename(self.plan_path)
 
     def command(self, name, *flags):
+        if name in ("ready", "status"):  # as the kubelet asks: by the state, whatever the Plan file says now
+            return [str(AGENT), name, "--state-dir", str(self.volume / ".keyturn"), *flags]
         return [str(AGENT), name, "--plan", str(self.plan_path), *flags]
 
     def call(self, name, *flags, timeout=60):

@@ -94,7 +94,7 @@ def test_a_full_volume_keeps_the_last_generation_and_recovers(scripted, agent, m
         agent.write_plan(plan)
         with agent.run() as child:
             agent.wait_ready(child)
-            (mount / "filler").write_bytes(b"x" * 150_000)
+            (mount / "filler").write_bytes(b"x" * 220_000)
             scripted.put("db", "x" * 65536)
             wait_until("the reason", lambda: "RESOURCE_EXHAUSTED" in agent.call("status").stdout
                        or "space" in agent.log_text())
@@ -186,7 +186,7 @@ def test_the_agent_needs_two_threads(scripted, agent, make_plan):
 
 
 def test_flags_that_are_wrong_are_named(agent):
-    for flags, word in ((["run"], "--plan"), (["nonsense"], "nonsense"), (["run", "--plan", "x", "--bogus"], "bogus")):
+    for flags, word in ((["run"], "--plan"), (["nonsense"], "subcommand"), (["run", "--plan", "x", "--bogus"], "bogus")):
         done = subprocess.run([str(AGENT), *flags], capture_output=True, text=True, timeout=30, check=False)
         assert done.returncode == 2 and word in done.stdout + done.stderr, done
 

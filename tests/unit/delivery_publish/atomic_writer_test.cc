@@ -577,7 +577,7 @@ TEST_F(AtomicWriterTest, AllowsOneWriterPerTarget) {
   testing::Publisher second(*fs_, 2);
   const Status status = second.Create(target()).status();
   EXPECT_EQ(status.code(), StatusCode::kUnavailable);
-  EXPECT_THAT(status.message(), HasSubstr("another writer"));
+  EXPECT_THAT(status.message(), HasSubstr("another process"));
   EXPECT_TRUE(testing::Names(target()).empty());
   Restart();
   EXPECT_TRUE(second.Create(target()).ok());
