@@ -74,7 +74,10 @@ class PosixEventLoop final : public EventLoop {
 
   int TimeoutMillis() const {
     if (timers_.empty()) return -1;
-    const auto left = timers_.begin()->first.first - clock_.MonoNow();
+    const MonoTime at = timers_.begin()->first.first;
+    const MonoTime now = clock_.MonoNow();
+    if (at <= now) return 0;  // before the subtraction, which overflows for MonoTime::min()
+    const auto left = at - now;
     // Rounded up, so that the loop does not spin through the last fraction of a millisecond.
     const auto millis = std::chrono::ceil<std::chrono::milliseconds>(left).count();
     return static_cast<int>(std::clamp<int64_t>(millis, 0, 60'000));
@@ -105,10 +108,19 @@ class PosixEventLoop final : public EventLoop {
 
   void RunDueTimers() {
     const MonoTime now = clock_.MonoNow();
-    while (!timers_.empty() && timers_.begin()->first.first <= now) {
-      const std::function<void()> task = std::move(timers_.begin()->second);
-      timers_.erase(timers_.begin());
+    // Timers that a callback arms for "now" wait for the next turn: posted work and Stop come
+    // first.
+    const TimerId newest = last_id_;
+    auto next = timers_.begin();
+    while (next != timers_.end() && next->first.first <= now && !stopped_) {
+      if (next->first.second > newest) {
+        ++next;
+        continue;
+      }
+      const std::function<void()> task = std::move(next->second);
+      timers_.erase(next);
       task();
+      next = timers_.begin();  // the callback may have armed or cancelled any
     }
   }
 

@@ -109,18 +109,26 @@ bool IsValidUtf8(std::string_view text) {
 }
 
 std::string QuoteForMessage(std::string_view text, size_t max_size) {
-  std::string out(text.substr(0, max_size));
-  for (char& c : out) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  std::string out;
+  while (!text.empty()) {
+    const size_t length = Utf8SequenceLength(text);
+    const size_t taken = length == 0 ? 1 : length;
+    if (out.size() + taken > max_size) return out + "…";
+    const auto first = static_cast<unsigned char>(text[0]);
+    if (length == 0 || first < 0x20 || first == 0x7F) {
+      out += '?';
+    } else {
+      out += text.substr(0, length);
+    }
+    text.remove_prefix(taken);
   }
-  if (text.size() > max_size) out += "…";
   return out;
 }
 
 std::string_view NearestSpelling(std::string_view text,
                                  const std::vector<std::string_view>& candidates) {
   constexpr size_t kLongestCompared = 64;  // bounds the quadratic distance on hostile input
-  if (text.size() > kLongestCompared) return {};
+  if (text.empty() || text.size() > kLongestCompared) return {};
   std::string_view best;
   size_t best_distance = std::max<size_t>(1, text.size() / 3) + 1;
   for (const std::string_view candidate : candidates) {

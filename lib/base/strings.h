@@ -62,8 +62,8 @@ std::optional<T> ParseUnsigned(std::string_view text) {
 // Source: RFC 3629 §4.
 bool IsValidUtf8(std::string_view text);
 
-// Replaces control bytes with '?' and cuts at `max_size` bytes, so that text from outside can be
-// quoted in a message.
+// Replaces control bytes and malformed UTF-8 with '?' and cuts at `max_size` bytes, never within a
+// character, so that text from outside can be quoted in a message.
 std::string QuoteForMessage(std::string_view text, size_t max_size = 128);
 
 // The candidate nearest to `text` by edit distance if it is near enough to be a typo, else empty:

@@ -43,7 +43,12 @@ Civil ToCivil(WallTime time) {
           std::chrono::weekday(day).c_encoding()};
 }
 
+// WallTime counts nanoseconds in 64 bits, which reach from 1677 to 2262: the whole years inside.
+constexpr int kFirstYear = 1678;
+constexpr int kLastYear = 2261;
+
 std::optional<WallTime> FromCivil(const Civil& civil) {
+  if (civil.year < kFirstYear || civil.year > kLastYear) return std::nullopt;
   const std::chrono::year_month_day date(
       std::chrono::year(civil.year), std::chrono::month(civil.month), std::chrono::day(civil.day));
   // 60: a leap second is legal text (RFC 3339 §5.6) and means the next second here.
@@ -159,7 +164,10 @@ std::optional<WallTime> ParseRfc3339(std::string_view text) {
   const std::chrono::minutes offset = scan.Offset();
   if (!scan.AtEnd()) return std::nullopt;
   const std::optional<WallTime> time = FromCivil(c);
-  return time ? std::optional<WallTime>(*time - offset) : std::nullopt;
+  if (!time) return std::nullopt;
+  const WallTime utc = *time - offset;
+  const int year = ToCivil(utc).year;  // the offset may have left the range
+  return year < kFirstYear || year > kLastYear ? std::nullopt : std::optional(utc);
 }
 
 std::string FormatHttpDate(WallTime time) {

@@ -1,5 +1,5 @@
-// Text forms of instants: RFC 3339, HTTP dates and the SigV4 date.
-// SPDX-License-Identifier: Apache-2.0
+// Text forms of instants: RFC 3339, HTTP dates and the SigV4 date. The parsers accept the years
+// 1678 to 2261, which is what WallTime can hold. SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <optional>
