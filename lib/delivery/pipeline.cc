@@ -105,6 +105,7 @@ class PlanPipeline final : public Pipeline {
   Targets targets_;
   std::map<FetchKey, std::string> seen_;  // the version last answered
   std::optional<MonoTime> wipe_due_;
+  std::optional<MonoTime> describes_due_;  // after a pass that succeeded
   bool stale_ = false;
   Snapshot<PipelineStatus> snapshot_;
 };
@@ -215,6 +216,10 @@ void PlanPipeline::ForgetLastCheck(const FetchKey& key) {
 }
 
 Status PlanPipeline::Run(PassReason reason, const CallContext& context) {
+  // Asked for by an earlier pass, so that its owner could show its outcome first.
+  if (reason == PassReason::kInterval && describes_due_ && clock_.MonoNow() >= *describes_due_) {
+    AskSchedules(context);
+  }
   Status status = RunDue(reason, context);
   UpdateStatus();
   if (context.stop.stop_requested()) return CancelledError("pass interrupted by a stop request");
@@ -224,8 +229,6 @@ Status PlanPipeline::Run(PassReason reason, const CallContext& context) {
   } else {
     wipe_due_.reset();
   }
-  // Last, because nobody waits for it: the files are published and the application knows.
-  if (status.ok()) AskSchedules(context);
   return status;
 }
 
@@ -285,7 +288,10 @@ Status PlanPipeline::Pass(const std::vector<TargetPublisher*>& targets,
   }
   NoteFetched(results);
   Status status = PublishAll(targets, results);
-  schedule_.PassEnded(Standing().ok());
+  const bool succeeded = Standing().ok();
+  schedule_.PassEnded(succeeded);
+  const bool ask = succeeded && options_.watch_rotations && !schedule_.DescribesDue().empty();
+  if (ask) describes_due_ = clock_.MonoNow();
   dependencies_.metrics
       ->GetHistogram("keyturn_pass_duration_seconds", "Time to fetch and publish.",
                      {0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30})
@@ -374,7 +380,7 @@ Status PlanPipeline::Probe(const CallContext& context) {
 }
 
 void PlanPipeline::AskSchedules(const CallContext& context) {
-  if (!options_.watch_rotations) return;
+  describes_due_.reset();  // what does not fit now is asked after the next pass
   const MonoTime deadline =
       std::min(context.deadline, clock_.MonoNow() + options_.describe_timeout);
   for (const FetchKey& key : schedule_.DescribesDue()) {
@@ -398,6 +404,7 @@ MonoTime PlanPipeline::NextDue() const {
   MonoTime due = schedule_.NextDue();
   if (const auto notify = notifier_->NextDue()) due = std::min(due, *notify);
   if (wipe_due_) due = std::min(due, *wipe_due_);
+  if (describes_due_) due = std::min(due, *describes_due_);
   return due;
 }
 

@@ -76,10 +76,10 @@ struct PipelineOptions {
   std::chrono::milliseconds retry_max{60'000};
   // onRevoked: remove acts only when deletion or denial was answered throughout this period.
   std::chrono::milliseconds revocation_grace{std::chrono::minutes(5)};
-  // Ask DescribeSecret for rotation schedules, so that rotations are seen soon. Off for programs
-  // that end after one pass.
+  // Ask DescribeSecret for rotation schedules, so that rotations are seen soon: in the Run after a
+  // pass, which is due at once, so that the pass itself ends without waiting for it.
   bool watch_rotations = true;
-  // Of one pass's DescribeSecret calls; what does not fit is asked in the next pass.
+  // Of the DescribeSecret calls after a pass; what does not fit is asked after the next.
   std::chrono::milliseconds describe_timeout{10'000};
   Wiper::Options wiper;
   std::string proc_root = "/proc";

@@ -50,6 +50,7 @@ TEST_F(PipelineTest, PublishesEveryFileAndIsReady) {
   EXPECT_EQ(file.rendered_at, clock_.WallNow());
   EXPECT_EQ(file.last_check, clock_.WallNow());
   EXPECT_EQ(file.error, StatusCode::kOk);
+  Elapse(1s);
   EXPECT_GT(pipeline_->NextDue(), clock_.MonoNow() + 8min);
 }
 
@@ -135,6 +136,7 @@ TEST_F(PipelineTest, AnUnchangedPassTouchesNothing) {
 TEST_F(PipelineTest, NothingHappensBeforeItIsDue) {
   Make();
   ASSERT_TRUE(Run(PassReason::kStart).ok());
+  Elapse(1s);
   secrets_.ForgetCalls();
   clock_.Advance(8min);
   EXPECT_TRUE(Run(PassReason::kInterval).ok());
@@ -415,6 +417,8 @@ TEST_F(PipelineTest, AnAnnouncedRotationIsSeenWithinMinutes) {
   secrets_.SetRotation("db", clock_.WallNow() + 3h, std::chrono::hours(1));
   Make();
   ASSERT_TRUE(Run(PassReason::kStart).ok());
+  EXPECT_EQ(secrets_.CountOf("DescribeSecret"), 0U) << "the pass does not wait for it";
+  Elapse(1s);
   EXPECT_EQ(secrets_.CountOf("DescribeSecret"), 2U) << "once per secret";
   Elapse(2h + 20min);
   Rotate("two");
@@ -429,6 +433,7 @@ TEST_F(PipelineTest, ProbesOfAnUnchangedSecretReadOnlyThatSecret) {
   secrets_.SetRotation("db", clock_.WallNow() + 1h, std::chrono::hours(1));
   Make();
   ASSERT_TRUE(Run(PassReason::kStart).ok());
+  Elapse(1s);
   secrets_.ForgetCalls();
   Elapse(3h);
   for (const auto& call : secrets_.calls()) EXPECT_EQ(call.ids[0], "db");
@@ -457,11 +462,13 @@ TEST_F(PipelineTest, SchedulesAreNotAskedWhereChangesArePushedOrNobodyWaits) {
   secrets_.OfferAwait(true);
   Make();
   ASSERT_TRUE(Run(PassReason::kStart).ok());
+  Elapse(1s);
   EXPECT_EQ(secrets_.CountOf("DescribeSecret"), 0U);
   secrets_.OfferAwait(false);
   options_.watch_rotations = false;
   Make();
   ASSERT_TRUE(Run(PassReason::kStart).ok());
+  Elapse(1s);
   EXPECT_EQ(secrets_.CountOf("DescribeSecret"), 0U);
 }
 
