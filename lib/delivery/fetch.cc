@@ -38,9 +38,10 @@ std::pair<std::vector<FetchKey>, std::vector<FetchKey>> SplitByBatch(
   return {std::move(batchable), std::move(single)};
 }
 
-// A batch that denies what a single call may read is denied by a condition on the stage.
-bool BatchDeniedWrongly(const SecretReader::BatchOutcome& batch, const FetchResults& results) {
-  return std::any_of(batch.denied.begin(), batch.denied.end(),
+// A batch that fails where a single call succeeds is denied by a condition on the stage, or is not
+// implemented.
+bool BatchFailedAlone(const SecretReader::BatchOutcome& batch, const FetchResults& results) {
+  return std::any_of(batch.doubted.begin(), batch.doubted.end(),
                      [&](const FetchKey& key) { return results.at(key).ok(); });
 }
 
@@ -73,7 +74,7 @@ void FetchSecrets(const GroupFetch& fetch, const std::vector<FetchKey>& keys, Se
     single.insert(single.end(), batchable.begin(), batchable.end());
   }
   reader.ReadEach(single);
-  if (batch.refused || BatchDeniedWrongly(batch, results)) RememberRefusal(fetch);
+  if (batch.refused || BatchFailedAlone(batch, results)) RememberRefusal(fetch);
   for (const auto& set : SetsOfOneSecret(keys, results)) {
     Stabilise(set, reader, fetch.memory.stable[set], results);
   }

@@ -121,12 +121,17 @@ bool SecretReader::ReadChunk(const std::vector<FetchKey>& chunk, BatchOutcome& o
   for (const FetchKey& key : chunk) ids.push_back(key.id);
   auto answer = client_.BatchGetSecretValue(ids, context_);
   if (!answer.ok()) {
-    if (IsEndpointFailure(answer.status().code())) {
+    const StatusCode code = answer.status().code();
+    if (code == StatusCode::kUnavailable) {
+      // Down, or without this operation (some emulators answer 501): one single call will tell.
+      unanswered_ = kMaxUnanswered - 1;
+      outcome.doubted.insert(outcome.doubted.end(), chunk.begin(), chunk.end());
+    } else if (IsEndpointFailure(code)) {
       given_up_ = answer.status();
       SetAll(chunk, given_up_, results_);
       return true;
     }
-    outcome.refused = !IsRetryable(answer.status().code());
+    outcome.refused = !IsRetryable(code);
     outcome.unsolved.insert(outcome.unsolved.end(), chunk.begin(), chunk.end());
     return false;
   }
@@ -141,7 +146,7 @@ bool SecretReader::ReadChunk(const std::vector<FetchKey>& chunk, BatchOutcome& o
     outcome.unsolved.push_back(key);
     if (found != answer->by_id.end() &&
         found->second.status().code() == StatusCode::kPermissionDenied) {
-      outcome.denied.push_back(key);
+      outcome.doubted.push_back(key);
     }
   }
   return true;

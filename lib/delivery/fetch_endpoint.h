@@ -35,7 +35,9 @@ class SecretReader {
   struct BatchOutcome {
     bool refused = false;            // the operation itself is not allowed or not known
     std::vector<FetchKey> unsolved;  // to be read one by one
-    std::vector<FetchKey> denied;    // of these: denied one by one inside the batch
+    // Of these: what the batch failed for a reason that may be its own. If a single call can read
+    // one of them, it is.
+    std::vector<FetchKey> doubted;
   };
 
   // BatchGetSecretValue in chunks.

@@ -211,15 +211,24 @@ TEST_F(FetcherTest, ADenialInsideABatchThatASingleCallContradictsCountsAsARefusa
   EXPECT_EQ(secrets_.CountOf("GetSecretValue"), 8U);
 }
 
+TEST_F(FetcherTest, AServiceThatFailsAtBatchesOnlyIsReadOneByOne) {
+  const auto keys = Many(30);
+  secrets_.SetOperationFailure("BatchGetSecretValue", UnavailableError("HTTP 501"));
+  EXPECT_EQ(Failures(Fetch(keys)), 0U);
+  EXPECT_EQ(Failures(Fetch(keys)), 0U);
+  EXPECT_EQ(secrets_.CountOf("BatchGetSecretValue"), 1U);
+}
+
 TEST_F(FetcherTest, AFailureOfTheEndpointDoesNotMultiplyCalls) {
   struct Case {
     Status status;
+    size_t batch_calls;  // of any kind, for secrets that can be batched
     size_t single_calls;
   };
 
-  const Case cases[] = {{UnavailableError("connect"), 3},
-                        {DeadlineExceededError("late"), 3},
-                        {UnauthenticatedError("expired"), 1}};
+  const Case cases[] = {{UnavailableError("connect"), 2, 3},
+                        {DeadlineExceededError("late"), 1, 3},
+                        {UnauthenticatedError("expired"), 1, 1}};
   for (const Case& c : cases) {
     SCOPED_TRACE(c.status.ToString());
     const auto keys = Many(30);
@@ -227,7 +236,7 @@ TEST_F(FetcherTest, AFailureOfTheEndpointDoesNotMultiplyCalls) {
     secrets_.SetOperationFailure("GetSecretValue", c.status);
     secrets_.ForgetCalls();
     EXPECT_EQ(Failures(Fetch(keys)), 30U);
-    EXPECT_EQ(secrets_.calls().size(), 1U);
+    EXPECT_EQ(secrets_.calls().size(), c.batch_calls);
     // The same for secrets that are read one by one.
     std::set<FetchKey> staged;
     for (FetchKey key : keys) {
