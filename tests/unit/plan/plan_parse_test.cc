@@ -58,9 +58,7 @@ TEST(ParsePlanTest, ReadsEveryField) {
       {"path": "a/b", "from": {"secret": "prod/db", "key": "/p", "stage": "AWSPREVIOUS",
         "identity": "audit", "region": "us-east-1"}, "format": "json", "mode": "0440", "gid": 7,
         "optional": true},
-      {"path": "t", "with": {"db": {"parameter": "/x", "jmesPath": "y"}}, "template": "{{db}}"}]}],
-    "notify": [{"http": "http://localhost/r"}, {"sentinel": "s"},
-               {"signal": "HUP", "process": "nginx"}, {"exec": ["/r", "x"]}]})");
+      {"path": "t", "with": {"db": {"parameter": "/x", "jmesPath": "y"}}, "template": "{{db}}"}]}]})");
   ASSERT_TRUE(plan.ok()) << plan.status().message();
   EXPECT_EQ(plan->aws.region, "eu-central-1");
   EXPECT_EQ(plan->aws.endpoints.at("sts"), "https://sts.example.net");
@@ -100,7 +98,12 @@ TEST(ParsePlanTest, ReadsEveryField) {
   EXPECT_EQ(templated.mustache, "{{db}}");
   EXPECT_EQ(templated.with.at("db").parameter, "/x");
   EXPECT_EQ(templated.with.at("db").jmes_path, "y");
+}
 
+TEST(ParsePlanTest, ReadsEveryNotification) {
+  const auto plan = ParsePlan(WithSection(R"("notify": [{"http": "http://localhost/r"},
+    {"sentinel": "s"}, {"signal": "HUP", "process": "nginx"}, {"exec": ["/r", "x"]}])"));
+  ASSERT_TRUE(plan.ok()) << plan.status().message();
   ASSERT_EQ(plan->notify.size(), 4U);
   EXPECT_EQ(std::get<HttpNotify>(plan->notify[0]).url, "http://localhost/r");
   EXPECT_EQ(std::get<SentinelNotify>(plan->notify[1]).path, "s");
