@@ -96,6 +96,9 @@ bool Connection::StepHandshake() {
       ArmWrite();
       return false;
     default:
+      // Debug: probes and port scans fail, too, and must not fill the log.
+      server_.logger.Debug("TLS handshake failed",
+                           {{"peer", peer_}, {"reason", stream_.failure()}});
       Close();
       return false;
   }

@@ -178,6 +178,7 @@ IoResult Stream::FromSsl(int result) {
       return {IoStatus::kClosed};
     default:
       broken_ = true;
+      if (const char* const reason = ERR_reason_error_string(ERR_peek_error())) failure_ = reason;
       ERR_clear_error();
       return {IoStatus::kFailed};
   }
@@ -218,10 +219,6 @@ void Stream::CloseNotify() {
   ERR_clear_error();
   SSL_shutdown(ssl_);  // one way is enough: the descriptor is closed next
   ERR_clear_error();
-}
-
-bool Stream::HasBuffered() const {
-  return ssl_ != nullptr && SSL_has_pending(ssl_) == 1;
 }
 
 }  // namespace keyturn::net::server

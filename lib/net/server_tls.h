@@ -67,14 +67,16 @@ class Stream {
   IoResult Write(std::string_view bytes);
   // Tells a TLS peer that nothing more comes. Harmless in every state.
   void CloseNotify();
-  // True if Read could deliver without the descriptor becoming readable.
-  bool HasBuffered() const;
+
+  // OpenSSL's name of what failed, for the log: "tlsv1 alert unknown ca". Never text of the peer.
+  const char* failure() const { return failure_; }
 
  private:
   IoResult FromSsl(int result);
 
   const int fd_;
   ssl_st* ssl_ = nullptr;
+  const char* failure_ = "connection closed";
   bool broken_ = false;       // after a fatal error OpenSSL must not be called again
   bool established_ = false;  // no close_notify before the handshake is complete
 };

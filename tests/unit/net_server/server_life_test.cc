@@ -1,7 +1,10 @@
 // Tests of HttpServer's life: responders that outlive things, draining, limits on connections, and
 // what aborted peers leave behind.
 // SPDX-License-Identifier: Apache-2.0
+#include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <optional>
@@ -264,6 +267,29 @@ TEST(ServerLifeTest, ClosesConnectionsAboveTheLimitAtOnce) {
   RawClient fourth(server.port());
   fourth.Send(kGet);
   EXPECT_THAT(fourth.ReadResponse(), StartsWith("HTTP/1.1 200"));
+}
+
+TEST(ServerLifeTest, SurvivesARunOutOfDescriptors) {
+  TestServer server;
+  const UniqueFd client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  const int lowest_free = ::dup(client.get());
+  ::close(lowest_free);
+  const rlimit none{static_cast<rlim_t>(lowest_free), before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(server.port());
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(::connect(client.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  EXPECT_TRUE(Eventually([&] { return server.logger.Contains("accepting connections fails"); }));
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(::send(client.get(), kGet, sizeof kGet - 1, MSG_NOSIGNAL),
+            static_cast<ssize_t>(sizeof kGet - 1));
+  char first = '\0';
+  EXPECT_EQ(::recv(client.get(), &first, 1, 0), 1);
+  EXPECT_EQ(first, 'H');
 }
 
 TEST(ServerLifeTest, AbortedConnectionsLeaveNothingBehind) {

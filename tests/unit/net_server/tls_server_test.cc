@@ -55,6 +55,8 @@ TEST(TlsServerTest, RefusesPlainHttpAndNoise) {
     RawClient client(server->port());
     EXPECT_THAT(client.Exchange(bytes), Not(HasSubstr("HTTP/1.1 200")));
   }
+  EXPECT_TRUE(server->logger.Contains("TLS handshake failed peer=127.0.0.1:"));
+  EXPECT_TRUE(server->logger.Contains("reason=http request"));
 }
 
 TEST(TlsServerTest, EndsSilentHandshakes) {
