@@ -60,12 +60,9 @@ Result<std::unique_ptr<Connection>> Connector::TryInTurn(
 Result<std::unique_ptr<Connection>> Connector::ConnectTo(const Url& url, IoWaiter& waiter,
                                                          const CallBudget& budget) {
   const Step step = budget.BeginStep(StrCat("look up ", url.host), limits_.connect_timeout);
-  auto addresses = resolver_.Resolve(url.host, url.port, budget, step);
-  if (!addresses.ok()) {
-    const bool said = addresses.status().message().starts_with(step.doing);
-    return said ? addresses.status() : AnnotateStatus(addresses.status(), step.doing);
-  }
-  return TryInTurn(*addresses, waiter, budget);
+  KEYTURN_ASSIGN_OR_RETURN(const auto addresses,
+                           resolver_.Resolve(url.host, url.port, budget, step));
+  return TryInTurn(addresses, waiter, budget);
 }
 
 Status Connector::OpenTunnel(Connection& connection, const Url& url, const Proxy& proxy,

@@ -36,17 +36,27 @@ std::optional<std::string> PercentDecode(std::string_view text) {
 }
 
 // Source: RFC 7617 §2.
-Result<std::string> BasicAuthorization(std::string_view user_info) {
-  auto decoded = PercentDecode(user_info);
-  if (!decoded) return InvalidArgumentError("parse proxy URL: bad escape in user information");
-  const ScopedCleanse cleanse(*decoded);
-  if (decoded->find(':') == std::string::npos) *decoded += ':';
-  std::string encoded(4 * ((decoded->size() + 2) / 3) + 1, '\0');
-  const auto* bytes = reinterpret_cast<const unsigned char*>(decoded->data());
+std::string BasicAuthorization(std::string_view user, std::string_view password) {
+  std::string text = StrCat(user, ':', password);
+  const ScopedCleanse cleanse(text);
+  std::string encoded(4 * ((text.size() + 2) / 3) + 1, '\0');
+  const auto* bytes = reinterpret_cast<const unsigned char*>(text.data());
   auto* out = reinterpret_cast<unsigned char*>(encoded.data());
-  encoded.resize(
-      static_cast<size_t>(EVP_EncodeBlock(out, bytes, static_cast<int>(decoded->size()))));
+  encoded.resize(static_cast<size_t>(EVP_EncodeBlock(out, bytes, static_cast<int>(text.size()))));
   return StrCat("Basic ", encoded);
+}
+
+Status SetUserInformation(std::string_view text, Proxy& proxy) {
+  const size_t colon = std::min(text.find(':'), text.size());
+  auto user = PercentDecode(text.substr(0, colon));
+  auto password = PercentDecode(text.substr(std::min(colon + 1, text.size())));
+  if (!user || !password) {
+    return InvalidArgumentError("parse proxy URL: bad escape in user information");
+  }
+  proxy.user = *std::move(user);
+  proxy.password = *std::move(password);
+  proxy.authorization = BasicAuthorization(proxy.user, proxy.password);
+  return OkStatus();
 }
 
 std::vector<std::string_view> SplitList(std::string_view text) {
@@ -78,7 +88,7 @@ Result<Proxy> ParseProxy(std::string_view text) {
   std::string_view rest = has_scheme ? text.substr(scheme_end + 3) : text;
   Proxy proxy;
   if (const size_t at = rest.rfind('@'); at != std::string_view::npos) {
-    KEYTURN_ASSIGN_OR_RETURN(proxy.authorization, BasicAuthorization(rest.substr(0, at)));
+    KEYTURN_RETURN_IF_ERROR(SetUserInformation(rest.substr(0, at), proxy));
     rest.remove_prefix(at + 1);
   }
   auto url = ParseUrl(StrCat("http://", rest));

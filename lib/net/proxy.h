@@ -18,6 +18,9 @@ namespace keyturn::net {
 struct Proxy {
   Url url;
   std::string authorization;  // value of Proxy-Authorization; empty without user information
+  // Decoded, for a client library that writes the header itself.
+  std::string user;
+  std::string password;
 };
 
 // "http://host:3128", "host:3128", "http://user:password@host". The port defaults to 80.

@@ -140,6 +140,7 @@ struct Resolver::Lookup {
       KEYTURN_RETURN_IF_ERROR(budget.Check(step));
       changed.WaitUntil(mutex, step.until);
     }
+    if (!answer->ok()) return AnnotateStatus(answer->status(), step.doing);
     return *answer;
   }
 };
@@ -172,11 +173,11 @@ Result<std::vector<SocketAddress>> Resolver::Resolve(const std::string& host, ui
   if (const auto literal = ParseIpAddress(host)) {
     return std::vector<SocketAddress>{MakeSocketAddress(*literal, port)};
   }
-  KEYTURN_ASSIGN_OR_RETURN(const std::shared_ptr<Lookup> lookup, Join(host));
-  const auto addresses = lookup->Wait(budget, step);
-  if (!addresses.ok()) return addresses.status();
-  if (addresses->empty()) return UnavailableError("the name has no address");
-  return WithPort(*addresses, port);
+  const auto lookup = Join(host);
+  if (!lookup.ok()) return AnnotateStatus(lookup.status(), step.doing);
+  KEYTURN_ASSIGN_OR_RETURN(const auto addresses, (*lookup)->Wait(budget, step));
+  if (!addresses.empty()) return WithPort(addresses, port);
+  return UnavailableError(StrCat(step.doing, ": the name has no address"));
 }
 
 }  // namespace keyturn::net

@@ -99,16 +99,17 @@ void Configure(SSL_CTX* context) {
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
 }
 
-// Names the peer must have; an IP literal is matched as an address and sent without SNI.
+std::string WithoutFinalDot(std::string name) {
+  if (name.ends_with('.')) name.pop_back();
+  return name;
+}
+
+// An IP literal is matched as an address and sent without SNI.
 // Source: RFC 6066 §3 (no literals, no trailing dot), RFC 9110 §4.3.4.
 bool ExpectHost(SSL* ssl, const std::string& host) {
-  if (ParseIpAddress(host)) {
-    return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host.c_str()) == 1;
-  }
-  std::string name = host;
-  if (name.ends_with('.')) name.pop_back();
-  SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  if (SSL_set1_host(ssl, name.c_str()) != 1) return false;
+  if (!ExpectTlsHost(SSL_get0_param(ssl), host)) return false;
+  if (ParseIpAddress(host)) return true;
+  std::string name = WithoutFinalDot(host);
   // What the macro SSL_set_tlsext_host_name does, without its C cast. The text is copied.
   return SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, name.data()) == 1;
 }
@@ -197,12 +198,23 @@ Result<SslHandle> ClientTlsContext::NewSession(int fd, const std::string& host) 
   return ssl;
 }
 
+bool ExpectTlsHost(X509_VERIFY_PARAM* parameters, const std::string& host) {
+  if (ParseIpAddress(host)) return X509_VERIFY_PARAM_set1_ip_asc(parameters, host.c_str()) == 1;
+  const std::string name = WithoutFinalDot(host);
+  X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  return X509_VERIFY_PARAM_set1_host(parameters, name.data(), name.size()) == 1;
+}
+
+Status CertificateError(long code, const std::string& host) {
+  return UnauthenticatedError(DescribeVerifyError(code, host));
+}
+
 Status HandshakeError(ssl_st* ssl, const std::string& host) {
   const int socket_error = errno;
   const long verify = SSL_get_verify_result(ssl);
   const unsigned long error = ERR_peek_error();
   ERR_clear_error();
-  if (verify != X509_V_OK) return UnauthenticatedError(DescribeVerifyError(verify, host));
+  if (verify != X509_V_OK) return CertificateError(verify, host);
   if (error == 0 && socket_error != 0) {
     return UnavailableError(std::generic_category().message(socket_error));
   }

@@ -12,6 +12,7 @@
 struct ssl_st;
 struct ssl_ctx_st;
 struct bio_method_st;
+struct X509_VERIFY_PARAM_st;
 
 namespace keyturn::net {
 
@@ -33,6 +34,10 @@ class ClientTlsContext {
   // A client session on `fd` (borrowed) that expects `host`: a name (with SNI) or an IP literal.
   Result<SslHandle> NewSession(int fd, const std::string& host) const;
 
+  // For client libraries that make their own sessions; owned by this object. It verifies the chain
+  // but knows no host: see ExpectTlsHost.
+  ssl_ctx_st* native_handle() const { return context_; }
+
  private:
   ClientTlsContext() = default;
 
@@ -40,6 +45,13 @@ class ClientTlsContext {
   // Socket I/O with MSG_NOSIGNAL: OpenSSL's own would kill the program with SIGPIPE.
   bio_method_st* socket_method_ = nullptr;
 };
+
+// Makes the verification of a certificate chain check that the leaf is for `host` (a name or an IP
+// literal). False when out of memory.
+bool ExpectTlsHost(X509_VERIFY_PARAM_st* parameters, const std::string& host);
+
+// UNAUTHENTICATED, with a remedy, for `code` (X509_V_ERR_…).
+Status CertificateError(long code, const std::string& host);
 
 // Explains why the handshake of `ssl` failed; empties OpenSSL's error queue.
 // ERRORS: UNAUTHENTICATED when the certificate or its name does not verify, UNAVAILABLE otherwise.

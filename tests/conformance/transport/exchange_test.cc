@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <netinet/in.h>
 
+#include <atomic>
 #include <latch>
 #include <thread>
 #include <vector>
@@ -13,6 +14,12 @@ namespace keyturn::testing {
 namespace {
 
 using Exchange = TransportTest;
+
+// Whether a request has that field; with or without a blank after the colon.
+bool HasField(std::string_view request, std::string_view name, std::string_view value) {
+  return request.find(StrCat("\r\n", name, ": ", value, "\r\n")) != std::string_view::npos ||
+         request.find(StrCat("\r\n", name, ":", value, "\r\n")) != std::string_view::npos;
+}
 
 TEST_P(Exchange, SendsMethodTargetHeadersAndBody) {
   std::string seen;
@@ -30,9 +37,9 @@ TEST_P(Exchange, SendsMethodTargetHeadersAndBody) {
   EXPECT_EQ(response->status, 200);
   EXPECT_EQ(response->body, "pong");
   EXPECT_TRUE(seen.starts_with("POST /a%2Fb/c?d=e%20f&g HTTP/1.1\r\n")) << seen;
-  EXPECT_NE(seen.find(StrCat("\r\nHost: 127.0.0.1:", server.port(), "\r\n")), std::string::npos);
-  EXPECT_NE(seen.find("\r\nX-Amz-Target: secretsmanager.GetSecretValue\r\n"), std::string::npos);
-  EXPECT_NE(seen.find("\r\nContent-Length: 4\r\n"), std::string::npos) << seen;
+  EXPECT_TRUE(HasField(seen, "Host", StrCat("127.0.0.1:", server.port()))) << seen;
+  EXPECT_TRUE(HasField(seen, "X-Amz-Target", "secretsmanager.GetSecretValue")) << seen;
+  EXPECT_TRUE(HasField(seen, "Content-Length", "4")) << seen;
   EXPECT_EQ(seen.find("somewhere.else"), std::string::npos);
   EXPECT_EQ(ToLowerAscii(seen).find("content-type"), std::string::npos) << seen;
   EXPECT_EQ(seen.find("Expect"), std::string::npos);
@@ -116,8 +123,7 @@ TEST_P(Exchange, NeverFollowsARedirect) {
 
 TEST_P(Exchange, ReusesAConnection) {
   ScriptedServer server(AlwaysAnswer(OkResponse()));
-  for (int i = 0; i < 5; ++i) ASSERT_TRUE(SendGet(server.Url()).ok());
-  EXPECT_EQ(server.connections(), 1);
+  ExpectReuse(server, server.Url());
 }
 
 TEST_P(Exchange, KeepsConnectionsOfDifferentServersApart) {
@@ -156,15 +162,19 @@ TEST_P(Exchange, DoesNotRepeatARequestOnANewConnection) {
 }
 
 TEST_P(Exchange, DoesNotRepeatAfterTheFirstByteOfAnAnswer) {
-  ScriptedServer server([](Peer& peer) {
-    (void)peer.ReadRequest();
-    (void)peer.Send(OkResponse());
-    (void)peer.ReadRequest();
-    (void)peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+  std::atomic<int> requests = 0;
+  ScriptedServer server([&](Peer& peer) {
+    while (!peer.ReadRequest().empty()) {
+      if (++requests > 1) {
+        (void)peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel");
+        return;
+      }
+      (void)peer.Send(OkResponse());
+    }
   });
   ASSERT_TRUE(SendGet(server.Url()).ok());
   EXPECT_EQ(SendGet(server.Url()).status().code(), StatusCode::kDataLoss);
-  EXPECT_EQ(server.connections(), 1);
+  EXPECT_EQ(requests, 2);
 }
 
 TEST_P(Exchange, SendsConcurrentlyOnSeparateConnections) {
@@ -354,11 +364,12 @@ TEST_P(Exchange, HandsPartsToTheSinkAsTheyArrive) {
 TEST_P(Exchange, EndsWithTheStatusOfTheSink) {
   ScriptedServer server([](Peer& peer) {
     (void)peer.ReadRequest();
-    (void)peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nabc");
+    // cpprestsdk hands a body without chunks on in pieces of 64 KiB.
+    (void)peer.Send("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n");
+    (void)peer.Send(std::string(100'000, 'x'));
     peer.Hold();
   });
   const net::BodySink sink = [](std::string_view) { return AbortedError("seen enough"); };
-  // Without chunks cpprestsdk waits for a whole buffer before it hands anything on.
   const auto response = Send(Get(server.Url()), kAmple, &sink);
   EXPECT_EQ(response.status().code(), StatusCode::kAborted) << Describe(response);
   EXPECT_NE(Describe(response).find("seen enough"), std::string::npos);

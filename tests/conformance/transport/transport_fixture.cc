@@ -37,4 +37,13 @@ Result<net::HttpResponse> TransportTest::Send(const net::HttpRequest& request,
   return transport().Send(request, context, sink);
 }
 
+void TransportTest::ExpectReuse(const ScriptedServer& server, const std::string& url) {
+  constexpr int kRequests = 20;
+  for (int i = 0; i < kRequests; ++i) {
+    const auto response = SendGet(url);
+    ASSERT_TRUE(response.ok()) << Describe(response);
+  }
+  EXPECT_LE(server.connections(), GetParam().reuses_at_once ? 1 : kRequests - 1);
+}
+
 }  // namespace keyturn::testing

@@ -27,6 +27,9 @@ struct TransportKind {
   bool explains_malformed = true;
   // cpprestsdk neither sees TLS's goodbye nor counts bytes before they are parsed.
   bool checks_every_byte = true;
+  // cpprestsdk gives a connection back a moment after the response is out: the next request may
+  // come too early for it.
+  bool reuses_at_once = true;
 };
 
 inline void PrintTo(const TransportKind& kind, std::ostream* out) {
@@ -61,6 +64,9 @@ class TransportTest : public ::testing::TestWithParam<TransportKind> {
                                     std::chrono::milliseconds timeout = kAmple) {
     return Send(Get(url), timeout);
   }
+
+  // Sends some requests and expects them to share connections.
+  void ExpectReuse(const ScriptedServer& server, const std::string& url);
 
   net::TransportOptions WithClock(net::TransportOptions options) {
     options.clock = &clock_;

@@ -37,7 +37,9 @@ TEST(SerializeRequestTest, SendsNoLengthWithAGet) {
 }
 
 TEST(SerializeRequestTest, UsesTheAbsoluteFormForAProxy) {
-  const Proxy proxy{ParseUrl("http://p:1").value(), "Basic eA=="};
+  Proxy proxy;
+  proxy.url = ParseUrl("http://p:1").value();
+  proxy.authorization = "Basic eA==";
   EXPECT_EQ(SerializeRequest(MakeRequest("GET", "http://h:81/a"), &proxy),
             "GET http://h:81/a HTTP/1.1\r\nHost: h:81\r\nProxy-Authorization: Basic eA==\r\n\r\n");
   EXPECT_EQ(SerializeConnect(ParseUrl("https://[::1]/x").value(), proxy),
