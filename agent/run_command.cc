@@ -3,8 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
+#include <iterator>
 #include <utility>
 
 #include "agent/admin_server.h"
@@ -22,6 +22,8 @@ namespace {
 
 // The time that running requests of the listener get at the end; the kubelet's grace is 30 s.
 constexpr std::chrono::milliseconds kDrainGrace{1'000};
+
+constexpr int kHandledSignals[] = {SIGTERM, SIGINT, SIGHUP};
 
 int Fail(int code, const Status& status) {
   std::fprintf(stderr, "keyturn-agent: %s\n", status.message().c_str());
@@ -132,12 +134,13 @@ Status RunUntilSignal(Runtime& runtime, const Options& options, const Timing& ti
                 [&keeper](const AgentState& state) { keeper.Keep(state); });
   PlanWatch watch(runtime, *loop, source, worker, timing.plan_check);
   // Before any thread starts: threads inherit the mask.
-  KEYTURN_RETURN_IF_ERROR(loop->OnSignals({SIGTERM, SIGINT, SIGHUP}, [&](int signal) {
-    if (signal != SIGHUP) return loop->Stop();
-    runtime.logger->Info("SIGHUP: checking every secret now");
-    watch.Check();
-    worker.Wake(delivery::PassReason::kForced);
-  }));
+  KEYTURN_RETURN_IF_ERROR(
+      loop->OnSignals({std::begin(kHandledSignals), std::end(kHandledSignals)}, [&](int signal) {
+        if (signal != SIGHUP) return loop->Stop();
+        runtime.logger->Info("SIGHUP: checking every secret now");
+        watch.Check();
+        worker.Wake(delivery::PassReason::kForced);
+      }));
   std::unique_ptr<net::HttpServer> admin;
   if (!options.listen.empty()) {
     const AdminSources sources{&keeper.snapshot(), &runtime.metrics, options.unready_when_stale};
@@ -151,6 +154,15 @@ Status RunUntilSignal(Runtime& runtime, const Options& options, const Timing& ti
   worker.Stop();
   if (admin != nullptr) admin->Drain(kDrainGrace);
   return OkStatus();
+}
+
+// From the first instruction on: a SIGHUP that comes before the loop listens must wait, not end the
+// program.
+void HoldSignals() {
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int signal : kHandledSignals) ::sigaddset(&set, signal);
+  ::sigprocmask(SIG_BLOCK, &set, nullptr);
 }
 
 // Passes until one succeeds or the deadline comes.
@@ -191,6 +203,7 @@ Result<Setup> SetUp(const Options& options) {
 }  // namespace
 
 int RunCommand(const Options& options) {
+  HoldSignals();
   Result<Setup> setup = SetUp(options);
   if (!setup.ok()) return Fail(kExitUsage, setup.status());
   const Status status = RunUntilSignal(*setup->runtime, options, setup->timing, *setup->source,

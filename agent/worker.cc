@@ -100,6 +100,7 @@ void Worker::Loop(const std::stop_token& stop) {
     last_error_ = pipeline_->Run(reason, context).message();
     Publish();
     watcher_.Watch(pipeline_->clients(), pipeline_->plan().refresh, pipeline_->KnownVersions());
+    ReleaseUnusedMemory();
     Work work = WaitForWork(stop);
     Adopt(work);
     reason = work.reason.value_or(PassReason::kInterval);

@@ -32,7 +32,7 @@ MODULES = {
 # Third-party include prefix -> where it may appear (regular expressions on the path).
 THIRD_PARTY = {
     r"boost/": [r"lib/net/[^/]+\.cc$", r"lib/net/(beast|server|internal)_[^/]+\.h$", r"lib/net_cpprest/[^/]+\.cc$"],
-    r"cpprest/|pplx/": [r"lib/net_cpprest/[^/]+\.cc$"],
+    r"cpprest/|pplx/": [r"lib/net_cpprest/[^/]+\.cc$", r"lib/net_cpprest/collecting_stream\.h$"],
     r"openssl/": [r"lib/crypto/", r"lib/net/", r"lib/net_cpprest/[^/]+\.cc$"],
     r"nlohmann/json_fwd\.hpp": [r"lib/json/json_fwd\.h$"],
     r"nlohmann/": [r"lib/json/json\.h$"],

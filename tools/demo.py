@@ -141,11 +141,9 @@ def database_secret(password: str) -> str:
 
 
 def list_files(folder: pathlib.Path) -> None:
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder)
-        if str(name).startswith("..") or path.is_dir():
-            continue
-        print(f"    {name}: {path.read_text().strip().splitlines()}")
+    current = folder / "..data"
+    for path in sorted(path for path in current.rglob("*") if path.is_file()):
+        print(f"    {path.relative_to(current)}: {path.read_text().strip().splitlines()}")
     show(["ls", "-la", str(folder)])
     subprocess.run(["ls", "-la", str(folder)], check=True)
 

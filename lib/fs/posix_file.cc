@@ -52,7 +52,8 @@ class PosixFile final : public File {
     struct stat info {};
 
     if (::fstat(fd_.get(), &info) != 0) return ErrnoStatus("fstat", path_);
-    static constexpr std::array<char, 65'536> kZeros{};
+    static constexpr std::array<char, 4096>
+        kZeros{};  // a page: more would only sit in every agent's memory
     off_t at = 0;
     while (at < info.st_size) {
       const size_t count = std::min(kZeros.size(), static_cast<size_t>(info.st_size - at));

@@ -191,3 +191,15 @@ def test_flags_that_are_wrong_are_named(agent):
         assert done.returncode == 2 and word in done.stdout + done.stderr, done
 
 
+
+
+def test_a_sighup_in_the_first_instant_does_not_end_it(scripted, agent, make_plan):
+    agent.write_plan(simple_plan(make_plan, scripted))
+    for _ in range(5):
+        with agent.run() as child:
+            wait_until("the program", lambda: pathlib.Path(f"/proc/{child.pid}/comm").read_text().startswith("keyturn"))
+            # The C library blocks nothing: only what main() does first counts, so give it its first millisecond.
+            wait_until("signals held", lambda: "SigBlk:\t0000000000000000" not in
+                       pathlib.Path(f"/proc/{child.pid}/status").read_text())
+            child.send_signal(signal.SIGHUP)
+            agent.wait_ready(child)
