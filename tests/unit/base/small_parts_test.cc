@@ -110,6 +110,8 @@ TEST(SnapshotTest, ReadersKeepWhatTheyGot) {
 TEST(SnapshotTest, TheOldValueDiesOutsideTheLock) {
   // Its destructor reads the snapshot: within the lock that would be a deadlock.
   struct Curious {
+    explicit Curious(Snapshot<Curious>* snapshot_in) : snapshot(snapshot_in) {}
+
     Snapshot<Curious>* snapshot;
 
     ~Curious() {
