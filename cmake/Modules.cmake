@@ -24,7 +24,7 @@ function(keyturn_test NAME)
   if(NOT KEYTURN_TESTS)
     return()
   endif()
-  cmake_parse_arguments(ARG "" "TIMEOUT" "SRCS;DEPS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SRCS;DEPS;LABELS;ENVIRONMENT" ${ARGN})
   if(NOT ARG_LABELS)
     set(ARG_LABELS unit)
   endif()
@@ -35,7 +35,8 @@ function(keyturn_test NAME)
   target_compile_definitions(${NAME} PRIVATE KEYTURN_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${NAME} PRIVATE keyturn_warnings ${ARG_DEPS} gmock gtest gtest_main Threads::Threads)
   gtest_discover_tests(${NAME} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} DISCOVERY_TIMEOUT 120
-    TEST_PREFIX "${NAME}." PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+    TEST_PREFIX "${NAME}." PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT}
+    ENVIRONMENT "${ARG_ENVIRONMENT}")
 endfunction()
 
 # keyturn_fuzzer(NAME SRCS … DEPS …): a libFuzzer program under the fuzz preset; everywhere else a
