@@ -74,11 +74,13 @@ TEST(ServerLifeTest, AnswersFromAnotherThread) {
 }
 
 TEST(ServerLifeTest, OneHandlerMayAnswerTheRequestOfAnotherConnection) {
-  std::optional<net::Responder> waiter;
+  std::optional<net::Responder> waiter;  // the server's only thread uses it
+  std::atomic<bool> is_waiting = false;
   TestServer server([&](net::ServerOptions& options) {
     options.handler = [&](net::ServerRequest request, net::Responder responder) {
       if (request.target == "/wait") {
         waiter.emplace(std::move(responder));
+        is_waiting = true;
         return;
       }
       waiter->Send(TextResponse(200, "woken"));
@@ -88,11 +90,8 @@ TEST(ServerLifeTest, OneHandlerMayAnswerTheRequestOfAnotherConnection) {
   });
   RawClient waits(server.port());
   waits.Send("GET /wait HTTP/1.1\r\nHost: h\r\n\r\n");
-  ASSERT_TRUE(Eventually([&] { return server.server->open_connections() == 1; }));
+  ASSERT_TRUE(Eventually([&] { return is_waiting.load(); }));
   RawClient wakes(server.port());
-  // In sequence on the server's only thread: "/wait" was sent first, but may arrive second.
-  std::this_thread::yield();
-  ASSERT_TRUE(Eventually([&] { return waiter.has_value(); }));
   wakes.Send("GET /wake HTTP/1.1\r\nHost: h\r\n\r\n");
   EXPECT_THAT(wakes.ReadResponse(), EndsWith("waker"));
   EXPECT_THAT(waits.ReadResponse(), EndsWith("woken"));
@@ -277,6 +276,8 @@ TEST(ServerLifeTest, SurvivesARunOutOfDescriptors) {
   const int lowest_free = ::dup(client.get());
   ::close(lowest_free);
   const rlimit none{static_cast<rlim_t>(lowest_free), before.rlim_max};
+  // UBSan needs a descriptor when it first sees a virtual call of a type.
+  server.logger.Info(ErrnoToStatus(EMFILE, "warm up").message());
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -305,8 +306,11 @@ TEST(ServerLifeTest, AbortedConnectionsLeaveNothingBehind) {
       if (i % 4 == 2) client.Send("GET / HTTP/1.1\r\n");
       if (i % 4 == 3) client.Abort();
     }
-    EXPECT_TRUE(Eventually([&] { return server.server->open_connections() == 0; })) << tls;
-    EXPECT_EQ(OpenDescriptors(), before) << tls;
+    // Together: the last connection may still wait to be accepted when the count is zero.
+    EXPECT_TRUE(Eventually([&] {
+      return server.server->open_connections() == 0 && OpenDescriptors() == before;
+    })) << tls
+        << " " << OpenDescriptors() << " descriptors, before " << before;
   }
 }
 
