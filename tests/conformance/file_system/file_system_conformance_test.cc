@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <ostream>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -44,6 +45,11 @@ struct Implementation {
   const char* name;
   Environment (*make)();
 };
+
+// For the names of the tests; the default would print addresses.
+void PrintTo(const Implementation& implementation, std::ostream* out) {
+  *out << implementation.name;
+}
 
 class FileSystemConformanceTest : public ::testing::TestWithParam<Implementation> {
  protected:

@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdio>
+#include <ostream>
 
 #include <gtest/gtest.h>
 
@@ -31,6 +32,11 @@ struct Injection {
   Fault fault;
   int error_number;
 };
+
+// For the names of the tests; the default would print addresses.
+void PrintTo(const Injection& injection, std::ostream* out) {
+  *out << injection.name;
+}
 
 constexpr std::array<Injection, 5> kInjections = {{{"EIO", Fault::kFailOnce, EIO},
                                                    {"ENOSPC", Fault::kFailOnce, ENOSPC},

@@ -20,9 +20,9 @@
 namespace keyturn::delivery {
 namespace {
 
-// A race goes on until both are reached, whatever the machine is busy with.
-constexpr int kReads = 100'000;
-constexpr int kFlips = 300;
+// A race goes on until this many flips and the reads that are asked for, whatever the machine is
+// busy with.
+constexpr int kFlips = 100;
 constexpr std::array<const char*, 3> kFiles = {"a", "b", "d/e/c"};
 
 // "GENERATION LENGTH " and filler up to LENGTH bytes, which differs between generations.
@@ -146,7 +146,7 @@ class ReadersTest : public ::testing::Test {
  protected:
   ReadersTest() : fs_(fs::CreatePosixFileSystem()), publisher_(*fs_) {}
 
-  void Race(Sleeper* sleeper) {
+  void Race(Sleeper* sleeper, uint64_t reads) {
     const std::string& target = directory_.path();
     const auto writer = publisher_.Create(target, false, sleeper);
     ASSERT_TRUE((*writer)->Publish(testing::Render(PayloadOf(flips_))).ok());
@@ -154,7 +154,7 @@ class ReadersTest : public ::testing::Test {
     std::thread visible([&] { ReadVisibleNames(target, stop, progress_[0], visible_); });
     std::thread whole([&] { ReadWholeGenerations(target, stop, progress_[1], whole_); });
     // Every pass counts twice, and a pass over a generation is three reads.
-    while (flips_ < kFlips || progress_[0] / 2 + progress_[1] / 2 * 3 < kReads) {
+    while (flips_ < kFlips || progress_[0] / 2 + progress_[1] / 2 * 3 < reads) {
       EXPECT_TRUE((*writer)->Publish(testing::Render(PayloadOf(++flips_))).ok());
       publisher_.wiper().RetryPending();
     }
@@ -166,7 +166,8 @@ class ReadersTest : public ::testing::Test {
 
   // Everything but a name that is gone.
   void ExpectWhole() const {
-    EXPECT_GE(visible_.reads + whole_.reads, kReads);
+    EXPECT_GT(visible_.reads, 0);
+    EXPECT_GT(whole_.reads, 0);
     for (const Tally* tally : {&visible_, &whole_}) {
       EXPECT_EQ(tally->failed, 0);
       EXPECT_EQ(tally->incomplete, 0);
@@ -186,16 +187,16 @@ class ReadersTest : public ::testing::Test {
 
 TEST_F(ReadersTest, NeverSeeAMissingPartialOrMixedGeneration) {
   QuiescentSleeper sleeper(progress_);
-  Race(&sleeper);
+  Race(&sleeper, 100'000);
   ExpectWhole();
   EXPECT_EQ(visible_.missing, 0);
   EXPECT_EQ(whole_.retried, 0);
 }
 
 TEST_F(ReadersTest, NeverSeeAPartialOrMixedGenerationEvenWithoutLingering) {
-  Race(nullptr);
+  Race(nullptr, 30'000);
   ExpectWhole();
-  EXPECT_LT(visible_.missing, kReads / 100);
+  EXPECT_LT(visible_.missing, 1 + visible_.reads / 100);
 }
 
 TEST(OpenDescriptorsTest, ADescriptorFromBeforeTheFlipReadsTheCompleteOldBytes) {
