@@ -4,6 +4,7 @@
 #include <map>
 #include <string>
 #include <utility>  // must precede Asio, whose 1.74 headers miss it under C++20
+#include <vector>
 
 #include <boost/asio/ssl/context.hpp>
 #include <cpprest/containerstream.h>
@@ -52,7 +53,9 @@ Result<http::http_request> ToLibraryRequest(const HttpRequest& request,
     return InvalidArgumentError("check request: the URL is malformed");
   }
   if (!request.body.empty()) {
-    auto stream = concurrency::streams::bytestream::open_istream<std::string>(request.body);
+    // Of bytes, because the library's streams of char are of another type than they are used as.
+    std::vector<uint8_t> bytes(request.body.begin(), request.body.end());
+    const auto stream = concurrency::streams::bytestream::open_istream(std::move(bytes));
     result.set_body(stream, request.body.size());
     result.headers().remove(http::header_names::content_type);  // added by set_body, unasked
   }
