@@ -40,8 +40,10 @@ std::optional<Result<plan::Plan>> PlanSource::Poll() {
     last_error_ = text.status().message();
     return Result<plan::Plan>(AnnotateStatus(text.status(), "read the plan"));
   }
-  last_error_.clear();
-  if (*text == last_text_) return std::nullopt;
+  // The same text after an error counts as new: whoever was told of the error hears that it is
+  // over.
+  const bool was_missing = !std::exchange(last_error_, {}).empty();
+  if (*text == last_text_ && !was_missing) return std::nullopt;
   last_text_ = *std::move(text);
   return Parse(last_text_);
 }

@@ -22,7 +22,8 @@ class PlanSource {
   Result<plan::Plan> Load();
 
   // Empty while the text is the one that Load or Poll last saw; otherwise the outcome of parsing
-  // the new text. A change is reported once, valid or not. An inline Plan never changes.
+  // the new text. A change is reported once, valid or not, and so is a file that cannot be read;
+  // when it can be read again its text counts as new. An inline Plan never changes.
   std::optional<Result<plan::Plan>> Poll();
 
  private:

@@ -76,8 +76,13 @@ class StateKeeper {
 
   void Keep(const AgentState& state) {
     snapshot_.Set(std::make_shared<const AgentState>(state));
-    const Status written = fs::ReplaceFile(
-        *runtime_.file_system, StrCat(directory_, "/", kStateFileName), FormatState(state), 0600);
+    const std::string path = StrCat(directory_, "/", kStateFileName);
+    const std::string text = FormatState(state);
+    Status written = fs::ReplaceFile(*runtime_.file_system, path, text, 0600);
+    // Whoever cleaned the volume up must not leave the probes without an answer for ever.
+    if (written.code() == StatusCode::kNotFound && Prepare().ok()) {
+      written = fs::ReplaceFile(*runtime_.file_system, path, text, 0600);
+    }
     if (!written.ok())
       runtime_.logger->Warning("state file not written", {{"error", written.message()}});
   }

@@ -1,11 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent/worker.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace keyturn::agent {
 
 using delivery::PassReason;
+
+namespace {
+
+// A refused Plan costs a few system calls to try again.
+constexpr std::chrono::seconds kRefusedPlanRetry{5};
+
+}  // namespace
 
 Worker::Worker(Runtime& runtime, std::unique_ptr<delivery::Pipeline> pipeline, StateSink sink)
     : runtime_(runtime),
@@ -35,6 +43,7 @@ void Worker::ReplacePlan(plan::Plan plan) {
   {
     MutexLock lock(mutex_);
     pending_.plan = std::move(plan);
+    pending_.plan_error.reset();  // of an older text
   }
   Wake(PassReason::kPlanChanged);
 }
@@ -59,7 +68,7 @@ void Worker::Stop() {
 Worker::Work Worker::WaitForWork(const std::stop_token& stop) {
   MutexLock lock(mutex_);
   while (!stop.stop_requested() && !pending_.reason && !pending_.plan_error) {
-    const MonoTime due = pipeline_->NextDue();
+    const MonoTime due = std::min(pipeline_->NextDue(), refused_retry_);
     if (due <= runtime_.clock.MonoNow()) {
       pending_.reason = PassReason::kInterval;
       break;
@@ -70,15 +79,37 @@ Worker::Work Worker::WaitForWork(const std::stop_token& stop) {
 }
 
 void Worker::Adopt(Work& work) {
-  if (work.plan_error) plan_error_ = *std::move(work.plan_error);
-  if (!work.plan) return;
-  const Status status = pipeline_->Reconfigure(*std::move(work.plan));
-  plan_error_ = status.message();
+  if (work.plan) {
+    TryPlan(*std::move(work.plan));
+  } else if (refused_plan_ && work.reason && RetryDue(*work.reason)) {
+    TryPlan(*std::exchange(refused_plan_, std::nullopt));
+  }
+  if (!work.plan_error) return;
+  // Newer than any Plan handed over: what the source holds now cannot be used at all.
+  plan_error_ = *std::move(work.plan_error);
+  refused_plan_.reset();
+  refused_retry_ = MonoTime::max();
+}
+
+bool Worker::RetryDue(PassReason reason) const {
+  return reason == PassReason::kForced || runtime_.clock.MonoNow() >= refused_retry_;
+}
+
+void Worker::TryPlan(plan::Plan plan) {
+  const Status status = pipeline_->Reconfigure(plan);
   if (status.ok()) {
     runtime_.logger->Info("new plan in use");
+    refused_plan_.reset();
+    refused_retry_ = MonoTime::max();
   } else {
-    runtime_.logger->Error("new plan refused, the last one stays in use", {{"error", plan_error_}});
+    if (plan_error_ != status.message()) {
+      runtime_.logger->Error("new plan refused, the last one stays in use until it is acceptable",
+                             {{"error", status.message()}});
+    }
+    refused_plan_ = std::move(plan);
+    refused_retry_ = runtime_.clock.MonoNow() + kRefusedPlanRetry;
   }
+  plan_error_ = status.message();
 }
 
 void Worker::Publish() {

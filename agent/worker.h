@@ -33,7 +33,9 @@ class Worker {
   void Start();
   // Runs a pass soon; of several waiting reasons the strongest wins.
   void Wake(delivery::PassReason reason);
-  // Hands over a new valid Plan; kept as the state's plan error when the Pipeline refuses it.
+  // Hands over a new valid Plan. One that the Pipeline refuses is the state's plan error and is
+  // tried again every kRefusedPlanRetry and at every wake: what it needs (a mount, another
+  // process's lock) may come later.
   void ReplacePlan(plan::Plan plan);
   void ReportPlanError(std::string message);
   // Interrupts whatever is running and joins.
@@ -50,6 +52,8 @@ class Worker {
   // Waits until something is to be done; an empty reason means that only the Plan's error changed.
   Work WaitForWork(const std::stop_token& stop);
   void Adopt(Work& work);
+  bool RetryDue(delivery::PassReason reason) const;
+  void TryPlan(plan::Plan plan);
   void Publish();
 
   Runtime& runtime_;
@@ -58,6 +62,9 @@ class Worker {
   delivery::AwaitWatcher watcher_;  // worker thread, and Stop after its end
   std::string plan_error_;          // worker thread only
   std::string last_error_;          // worker thread only
+  // The newest Plan while the Pipeline refuses it; worker thread only.
+  std::optional<plan::Plan> refused_plan_;
+  MonoTime refused_retry_ = MonoTime::max();
 
   Mutex mutex_;
   CondVar changed_;

@@ -65,6 +65,19 @@ TEST_F(PlanSourceTest, AMissingFileIsReportedOnceAndItsReturnIsSeen) {
   EXPECT_TRUE(returned->ok());
 }
 
+TEST_F(PlanSourceTest, AFileThatReturnsUnchangedEndsItsError) {
+  Write(kPlan);
+  PlanSource source(file_system_, kPath, "");
+  ASSERT_TRUE(source.Load().ok());
+  ASSERT_TRUE(file_system_.Unlink(kPath).ok());
+  ASSERT_TRUE(source.Poll().has_value());
+  Write(kPlan);
+  const auto returned = source.Poll();
+  ASSERT_TRUE(returned.has_value());
+  EXPECT_TRUE(returned->ok());
+  EXPECT_FALSE(source.Poll().has_value());
+}
+
 TEST_F(PlanSourceTest, AnInlinePlanNeverChanges) {
   PlanSource source(file_system_, "", kPlan);
   EXPECT_TRUE(source.Load().ok());
