@@ -76,9 +76,10 @@ Result<std::unique_ptr<TargetPublisher>> TargetPublisher::Create(
   const std::string what = StrCat("target ", target.path);
   const Status ensured = EnsureDirectory(*dependencies.file_system, target.path);
   if (!ensured.ok()) return AnnotateStatus(ensured, what);
-  auto writer = AtomicWriter::Create({dependencies.file_system, dependencies.clock,
-                                      dependencies.random, dependencies.logger, &wiper},
-                                     {target.path, target.allow_disk});
+  auto writer =
+      AtomicWriter::Create({dependencies.file_system, dependencies.clock, dependencies.random,
+                            dependencies.logger, &wiper, dependencies.sleeper},
+                           {target.path, target.allow_disk});
   if (!writer.ok()) return AnnotateStatus(writer.status(), what);
   std::unique_ptr<TargetPublisher> publisher(
       new TargetPublisher(dependencies, std::move(writer).value()));
