@@ -49,7 +49,26 @@ THIRD_PARTY = {
 
 # Files that may include lib/json/json.h (each costs 4 s to compile). At most 40.
 CODEC_LIST = "tools/json_codec_files.txt"
-SYSTEM_HEADER = re.compile(r"^(sys|linux|netinet|arpa|net)/[a-z0-9_]+\.h$|^[a-z0-9_]+(\.h)?$")
+# The C++ library and the POSIX and Linux headers that we use: a list, because <zlib.h> looks like <zconf.h>.
+STANDARD = set("""
+algorithm any array atomic bit bitset cctype cerrno cfenv charconv chrono cinttypes climits clocale cmath compare complex
+concepts condition_variable csignal cstdarg cstddef cstdint cstdio cstdlib cstring ctime deque exception filesystem
+forward_list fstream functional future initializer_list iomanip ios iosfwd iostream istream iterator latch limits list
+locale map memory memory_resource mutex new numbers numeric optional ostream queue random ranges ratio regex set
+shared_mutex span sstream stack stdexcept stop_token streambuf string string_view system_error thread tuple type_traits
+typeindex typeinfo unordered_map unordered_set utility valarray variant vector version
+""".split())
+SYSTEM = set("""
+dirent.h dlfcn.h endian.h errno.h fcntl.h grp.h limits.h malloc.h netdb.h poll.h pthread.h pwd.h sched.h signal.h spawn.h
+stdarg.h stddef.h stdint.h stdio.h stdlib.h string.h strings.h time.h unistd.h
+arpa/inet.h linux/fs.h linux/magic.h net/if.h netinet/in.h netinet/ip.h netinet/tcp.h sys/epoll.h sys/eventfd.h sys/file.h
+sys/inotify.h sys/mman.h sys/mount.h sys/param.h sys/prctl.h sys/random.h sys/resource.h sys/select.h sys/signalfd.h
+sys/socket.h sys/stat.h sys/statfs.h sys/statvfs.h sys/syscall.h sys/time.h sys/timerfd.h sys/types.h sys/uio.h sys/un.h
+sys/utsname.h sys/vfs.h sys/wait.h sys/xattr.h
+""".split())
+SOURCES = (".cc", ".h")
+OTHER_SOURCES = (".c", ".cpp", ".cxx", ".hh", ".hpp", ".hxx", ".inc", ".ipp")
+INCLUDE_LINE = re.compile(r"^\s*#\s*include\b.*$", re.M)
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]', re.M)
 
 
@@ -66,7 +85,7 @@ def third_party_error(path: str, header: str) -> str | None:
             if any(re.search(place, path) for place in places):
                 return None
             return f"<{header}> belongs only in {' or '.join(places)}"
-    if SYSTEM_HEADER.match(header):
+    if header in STANDARD or header in SYSTEM:
         return None
     return f"<{header}> is in no rule of tools/check_layers.py"
 
@@ -85,8 +104,13 @@ def project_error(path: str, header: str, codecs: set[str]) -> str | None:
 def check_file(root: pathlib.Path, path: str, codecs: set[str]) -> list[str]:
     if module_of(path) is None:
         return [f"{path}: is in no module of tools/check_layers.py"]
+    if not path.endswith(SOURCES):
+        return [f"{path}: sources are named *.cc and *.h"]
     errors = []
-    for quote, header in INCLUDE.findall((root / path).read_text(encoding="utf-8")):
+    text = (root / path).read_text(encoding="utf-8")
+    if len(INCLUDE.findall(text)) != len(INCLUDE_LINE.findall(text)):
+        errors.append(f"{path}: an #include that is neither <header> nor \"header\" cannot be checked")
+    for quote, header in INCLUDE.findall(text):
         error = project_error(path, header, codecs) if quote == '"' else third_party_error(path, header)
         if error:
             errors.append(f"{path}: {error}")
@@ -95,7 +119,8 @@ def check_file(root: pathlib.Path, path: str, codecs: set[str]) -> list[str]:
 
 def main() -> int:
     root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent).resolve()
-    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "*.cc", "*.h"], cwd=root, check=True,
+    patterns = ["*" + suffix for suffix in SOURCES + OTHER_SOURCES]
+    listing = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", *patterns], cwd=root, check=True,
                              capture_output=True, text=True).stdout.split()
     # Tests may include everything: they look at modules from outside.
     paths = [p for p in listing if not p.startswith("tests/") and (root / p).exists()]
