@@ -113,8 +113,8 @@ bool IsGone(const Status& status) {
   if (status.code() != StatusCode::kFailedPrecondition) return false;
   // The code is shared with other refusals, the text is not: "…because it was marked for deletion."
   // and, for seconds after a forced deletion, "…because it was deleted."
-  // Source: AWS's answers as external-secrets compares them (issues #4560, #114 of its
-  // predecessor).
+  // Source: AWS's answers as quoted in external-secrets/external-secrets#4560 and
+  // external-secrets/kubernetes-external-secrets#114.
   return status.message().find("marked for deletion") != std::string::npos ||
          status.message().find("marked deleted") != std::string::npos ||
          status.message().find("it was deleted") != std::string::npos;

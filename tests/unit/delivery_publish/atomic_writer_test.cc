@@ -207,7 +207,7 @@ TEST_F(AtomicWriterTest, PublishesNothingWhenChownFails) {
   EXPECT_EQ(DiffVolume(target(), before), "");
 }
 
-// --- upstream: TestWriteAgainAfterUnexpectedExit; k8s #121472, #122807 ---
+// --- upstream: TestWriteAgainAfterUnexpectedExit; kubernetes/kubernetes#121472 and #122807 ---
 
 TEST_F(AtomicWriterTest, RepairsMissingLinksWithoutPublishing) {
   const Payload payload = {{"a", "1"}, {"d/b", "2"}};
