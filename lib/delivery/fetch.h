@@ -42,6 +42,10 @@ FetchKey KeyOf(const plan::Source& source, const plan::Plan& plan);
 // Every key that the Plan needs, each once.
 std::set<FetchKey> KeysOf(const plan::Plan& plan);
 
+namespace internal {
+struct ParsedDocument;  // of rendering
+}
+
 struct FetchedValue {
   std::string arn;
   std::string name;
@@ -49,6 +53,9 @@ struct FetchedValue {
   std::vector<std::string> stages;
   SecretBytes value;
   bool is_binary = false;
+  // `value` as JSON, kept by the first file that selects from it: a thousand files may select from
+  // one secret. THREAD: rendering has one thread.
+  mutable std::shared_ptr<const internal::ParsedDocument> parsed;
 };
 
 using FetchedPtr = std::shared_ptr<const FetchedValue>;

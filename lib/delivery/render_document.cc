@@ -12,6 +12,11 @@
 #include "lib/json/yaml.h"
 
 namespace keyturn::delivery::internal {
+
+struct ParsedDocument {
+  json::Json json;
+};
+
 namespace {
 
 using json::Json;
@@ -20,6 +25,16 @@ Result<Json> Parse(const std::string& label, std::string_view text) {
   auto parsed = json::CheckedParse(text);
   if (!parsed.ok()) return AnnotateStatus(parsed.status(), StrCat(label, " is not JSON"));
   return parsed;
+}
+
+// The whole value, parsed for the first of the files that select from it.
+Result<const Json*> ParseOnce(const std::string& label, const FetchedValue& fetched) {
+  if (fetched.parsed == nullptr) {
+    KEYTURN_ASSIGN_OR_RETURN(Json json,
+                             Parse(label, fetched.value.Reveal(InsecureSecretAccess::Get())));
+    fetched.parsed = std::make_shared<const ParsedDocument>(ParsedDocument{std::move(json)});
+  }
+  return &fetched.parsed->json;
 }
 
 bool IsBlank(char c) {
@@ -76,13 +91,14 @@ ValueText TextOf(const json::Json& value) {
 Result<Document> Document::Select(const plan::Source& source, const FetchedValue& fetched) {
   Document document;
   document.label_ = SourceLabel(source);
-  document.text_ = std::string(fetched.value.Reveal(InsecureSecretAccess::Get()));
-  if (!source.has_key && source.jmes_path.empty()) return document;
-
-  KEYTURN_ASSIGN_OR_RETURN(const Json whole, Parse(document.label_, document.text_));
+  if (!source.has_key && source.jmes_path.empty()) {
+    document.text_ = std::string(fetched.value.Reveal(InsecureSecretAccess::Get()));
+    return document;
+  }
+  KEYTURN_ASSIGN_OR_RETURN(const Json* whole, ParseOnce(document.label_, fetched));
   KEYTURN_ASSIGN_OR_RETURN(
-      Json selected, source.has_key ? SelectByPointer(whole, source.key, document.label_)
-                                    : SelectByJmesPath(whole, source.jmes_path, document.label_));
+      Json selected, source.has_key ? SelectByPointer(*whole, source.key, document.label_)
+                                    : SelectByJmesPath(*whole, source.jmes_path, document.label_));
   if (selected.is_null()) {
     return NotFoundError(StrCat(document.label_, " has null at ", QuoteForMessage(source.key)));
   }

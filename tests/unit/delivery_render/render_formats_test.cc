@@ -285,6 +285,26 @@ TEST(RenderFormatsTest, NamesFileSecretAndKeyWhenTheKeyIsMissing) {
             NotFoundError("file out: parameter /prod/feature has nothing at a.b"));
 }
 
+TEST(RenderFormatsTest, FilesOfOneFetchSelectFromOneParsedDocument) {
+  const FetchedPtr fetched = Fetched(R"({"a":"1","b":{"c":"2"}})");
+  const auto select = [&](const std::string& key) {
+    plan::Source source = SecretSource();
+    source.has_key = true;
+    source.key = key;
+    return RenderToMap(FileFrom(Format::kRaw, source), {{"", fetched}});
+  };
+  const auto first = select("/a");
+  ASSERT_TRUE(first.ok());
+  const auto parsed = fetched->parsed;
+  ASSERT_NE(parsed, nullptr);
+  const auto second = select("/b/c");
+  ASSERT_TRUE(second.ok());
+  EXPECT_EQ(fetched->parsed, parsed);
+  EXPECT_EQ(first->at("out"), "1");
+  EXPECT_EQ(second->at("out"), "2");
+  EXPECT_EQ(select("/missing").status().code(), StatusCode::kNotFound);
+}
+
 TEST(RenderFormatsTest, RefusesPlansWithoutASource) {
   plan::File file;
   file.path = "out";
