@@ -41,6 +41,7 @@ class ScriptedAws:
         self.script = {}       # operation -> function(parameters) that may raise Refusal
         self.offers_await = False
         self.page_size = 20
+        self.cut_after = {}    # operation -> bytes of its answer's body; then the connection ends
         self.date_offset = 0.0
         self.role_of_key = {}  # access key id -> role ARN
         self.endpoint = ""
@@ -172,7 +173,7 @@ def make_handler(aws):
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def reply(self, status, content_type, body):
+        def reply(self, status, content_type, body, operation=""):
             self.send_response_only(status)
             self.send_header("Date", formatdate(time.time() + aws.date_offset, usegmt=True))
             self.send_header("Content-Type", content_type)
@@ -181,6 +182,9 @@ def make_handler(aws):
             if aws.offers_await:
                 self.send_header("x-keyturn-await", "1")
             self.end_headers()
+            if operation in aws.cut_after:
+                body = body[:aws.cut_after[operation]]
+                self.close_connection = True
             self.wfile.write(body)
 
         def do_POST(self):  # noqa: N802
@@ -193,7 +197,7 @@ def make_handler(aws):
                     with aws.lock:
                         aws.calls.append((operation, parameters, dict(self.headers)))
                     answer = json.dumps(aws.handle(operation, parameters)).encode()
-                    return self.reply(200, "application/x-amz-json-1.1", answer)
+                    return self.reply(200, "application/x-amz-json-1.1", answer, operation)
                 form = urllib.parse.parse_qs(body.decode())
                 with aws.lock:
                     aws.calls.append((form["Action"][0], form, dict(self.headers)))
@@ -215,12 +219,12 @@ def make_handler(aws):
 
 
 @contextlib.contextmanager
-def scripted_aws(authority):
-    """A running endpoint over TLS."""
+def scripted_aws(authority, hosts=("127.0.0.1", "localhost")):
+    """A running endpoint over TLS with a certificate for these hosts."""
     aws = ScriptedAws()
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), make_handler(aws))
     server.daemon_threads = True
-    certificate, key = authority.issue("scripted", "127.0.0.1", "localhost")
+    certificate, key = authority.issue("scripted-" + hosts[0], *hosts)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     # The handshake belongs to the connection's thread, so that a silent client cannot hold up the others.
