@@ -8,6 +8,7 @@ import ipaddress
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -145,20 +146,19 @@ class Moto:
 def moto(authority, tmp_path_factory):
     folder = tmp_path_factory.mktemp("moto")
     certificate, key = authority.issue("moto", "127.0.0.1", "localhost")
-    port = free_port()
-    command = [sys.executable, pathlib.Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", port,
+    # Port 0: the server says which one it got, so nothing can take it in between.
+    command = [sys.executable, pathlib.Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", "0",
                "-s", "-c", certificate, "-k", key]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "MOTO_ACCOUNT_ID": ACCOUNT}
-    with running(command, folder / "moto.log", env=environment) as child:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "MOTO_ACCOUNT_ID": ACCOUNT,
+                   "PYTHONUNBUFFERED": "1"}
+    log = folder / "moto.log"
+    with running(command, log, env=environment) as child:
 
-        def accepts():
-            assert child.poll() is None, (folder / "moto.log").read_text()
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
-                return True
-            return False
+        def address():
+            assert child.poll() is None, log.read_text()
+            return re.search(r"Running on (https://127\.0\.0\.1:[1-9][0-9]*)", log.read_text())
 
-        wait_until("moto to listen", accepts, 60)
-        yield Moto(f"https://127.0.0.1:{port}", authority, folder)
+        yield Moto(wait_until("moto to listen", address, 60).group(1), authority, folder)
 
 
 @pytest.fixture
@@ -219,6 +219,11 @@ class Agent:
 
     def log_text(self):
         return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+    def listen_address(self):
+        """Where --listen 127.0.0.1:0 ended up."""
+        lines = wait_until("the listener", lambda: [line for line in self.log_text().splitlines() if "listening" in line])
+        return json.loads(lines[-1])["address"]
 
     def poke(self, child):
         """SIGHUP: check every secret now."""

@@ -31,6 +31,24 @@ def test_an_endpoint_that_does_not_announce_it_is_never_asked(scripted, agent, m
         assert scripted.count("AwaitSecretChange") == 0
 
 
+def test_a_hint_service_says_when_and_the_aws_endpoint_what(scripted, authority, agent, make_plan, volume):
+    from scripted_aws import scripted_aws
+
+    with scripted_aws(authority) as hint:
+        version = scripted.put("db", "one")
+        hint.put("db", "never read", version=version)
+        agent.write_plan(make_plan(scripted.endpoint, [{"path": "v", "from": {"secret": "db"}}],
+                                   refresh={**HOUR, "hintUrl": hint.endpoint}))
+        with agent.run() as child:
+            agent.wait_ready(child)
+            wait_until("a parked await", lambda: hint.waiting > 0)
+            version = scripted.put("db", "two")
+            hint.put("db", "never read", version=version)
+            wait_until("the new value", lambda: (volume / "secrets" / "v").read_text() == "two")
+        assert scripted.count("AwaitSecretChange") == 0
+        assert set(hint.operations()) == {"AwaitSecretChange"}
+
+
 def test_push_off_means_off(scripted, agent, make_plan, volume):
     scripted.offers_await = True
     scripted.put("db", "one")

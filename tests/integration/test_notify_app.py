@@ -2,9 +2,11 @@
 import contextlib
 import http.server
 import os
+import re
 import subprocess
 import sys
 import threading
+import urllib.request
 
 from conftest import wait_until
 
@@ -102,14 +104,30 @@ def test_exec_without_shell_and_without_credentials(scripted, agent, make_plan, 
     assert "a b" in text and "$HOME" in text and "must-not-reach-the-hook" not in text
 
 
+def notifications(agent, kind, result):
+    """keyturn_notify_total of one kind and outcome."""
+    page = urllib.request.urlopen(f"http://{agent.listen_address()}/metrics", timeout=5).read().decode()
+    assert "# TYPE keyturn_notify_total counter" in page
+    counts = {}
+    for labels, count in re.findall(r"^keyturn_notify_total\{(.*)\} (\d+)$", page, re.MULTILINE):
+        named = dict(re.findall(r'(\w+)="([^"]*)"', labels))
+        counts[named["kind"], named["result"]] = int(count)
+    assert counts
+    return counts.get((kind, result), 0)
+
+
 def test_a_failing_hook_is_retried_counted_and_blocks_nothing(scripted, agent, make_plan, volume):
     with receiver(status=500) as (url, seen):
         agent.write_plan(plan_with(make_plan, scripted, {"http": url}, {"sentinel": ".changed"}))
-        with agent.run() as child:
+        with agent.run("--listen", "127.0.0.1:0") as child:
             agent.wait_ready(child)
+            assert notifications(agent, "http", "retry") == 0
             rotate(scripted, volume)
             wait_until("a retry", lambda: len(seen) >= 2)
+            wait_until("the count", lambda: notifications(agent, "http", "retry") >= 1)
+            assert notifications(agent, "http", "success") == 0
             wait_until("the other channel", (volume / "secrets" / ".changed").exists)
+            wait_until("its count", lambda: notifications(agent, "sentinel", "success") == 1)
             rotate(scripted, volume, "three")
 
 
