@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import AGENT, free_port, wait_until
+from conftest import AGENT, ROOT, free_port, wait_until
 from scripted_aws import Refusal
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts and other uids need root")
@@ -48,11 +48,16 @@ def test_an_outage_keeps_files_and_readiness(scripted, agent, make_plan, volume)
 
 
 def test_a_wrong_certificate_is_refused_with_the_reason(authority, agent, make_plan, scripted):
+    from scripted_aws import scripted_aws
+
     plan = simple_plan(make_plan, scripted)
-    plan["aws"]["endpoints"]["sts"] = plan["aws"]["endpoints"]["sts"].replace("127.0.0.1", "127.0.0.2")
-    agent.write_plan(plan)
-    done = agent.call("once", "--deadline", "1s")
-    assert done.returncode == 1
+    with scripted_aws(authority, hosts=("other.example", "192.0.2.1")) as impostor:
+        plan["aws"]["endpoints"]["sts"] = impostor.endpoint
+        agent.write_plan(plan)
+        done = agent.call("once", "--deadline", "1s")
+        assert done.returncode == 1
+        assert "certificate" in done.stderr and "127.0.0.1" in done.stderr, done.stderr
+        assert impostor.calls == [] and scripted.calls == []
 
 
 def test_an_unknown_ca_is_refused_with_the_reason(agent, make_plan, scripted):
@@ -108,9 +113,12 @@ def test_a_full_volume_keeps_the_last_generation_and_recovers(scripted, agent, m
 
 
 def test_a_disk_is_refused_unless_the_plan_allows_it(scripted, agent, make_plan, tmp_path):
-    folder = pathlib.Path.cwd() / "build" / f"disk-{os.getpid()}"
+    folder = ROOT / "build" / f"disk-{os.getpid()}"
     folder.mkdir(parents=True)
     try:
+        kind = subprocess.run(["stat", "-f", "-c", "%T", str(folder)], capture_output=True, text=True, check=True)
+        if kind.stdout.strip() in ("tmpfs", "ramfs"):
+            pytest.skip(f"{folder} is on {kind.stdout.strip()}: no disk to be refused here")
         plan = simple_plan(make_plan, scripted)
         plan["targets"][0]["path"] = str(folder / "secrets")
         agent.write_plan(plan)
