@@ -12,6 +12,13 @@ FOLDER = pathlib.Path(__file__).resolve().parent.parent / "manifests" / "ecs"
 STATE = "/keyturn/.keyturn"
 
 
+def logging(plan: dict, prefix: str) -> dict:
+    # non-blocking: a log service that does not answer must never hold up the writer of the log.
+    return {"logDriver": "awslogs", "options": {
+        "awslogs-group": "/ecs/app-with-keyturn", "awslogs-region": plan["aws"]["region"],
+        "awslogs-stream-prefix": prefix, "mode": "non-blocking", "max-buffer-size": "1m"}}
+
+
 def agent_container(plan: dict) -> dict:
     return {
         "name": "keyturn-agent",
@@ -29,10 +36,11 @@ def agent_container(plan: dict) -> dict:
         "memory": 64,
         "memoryReservation": 16,
         "stopTimeout": 10,
+        "logConfiguration": logging(plan, "keyturn"),
     }
 
 
-def app_container() -> dict:
+def app_container(plan: dict) -> dict:
     return {
         "name": "app",
         "image": "example/app:latest",
@@ -41,12 +49,13 @@ def app_container() -> dict:
         "mountPoints": [{"sourceVolume": "keyturn", "containerPath": "/keyturn", "readOnly": True}],
         "memory": 384,
         "memoryReservation": 256,
+        "logConfiguration": logging(plan, "app"),
     }
 
 
 def task(name: str, plan: dict, volume: dict, **extra) -> dict:
     return {"family": name, "networkMode": "awsvpc", "taskRoleArn": "arn:aws:iam::123456789012:role/app",
-            "containerDefinitions": [agent_container(plan), app_container()],
+            "containerDefinitions": [agent_container(plan), app_container(plan)],
             "volumes": [{"name": "keyturn", **volume}], **extra}
 
 

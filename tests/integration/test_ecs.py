@@ -65,7 +65,7 @@ def test_the_plan_inside_delivers_with_task_credentials(scripted, agent, volume,
     plan = plan_of(load(name))
     plan["targets"][0]["path"] = str(volume / "secrets")
     with credentials_endpoint(good_credentials) as (uri, seen):
-        environment = {**agent.environment, "AWS_REGION": "eu-central-1", "AWS_ENDPOINT_URL": scripted.endpoint,
+        environment = {**agent.environment, "AWS_ENDPOINT_URL": scripted.endpoint,
                        "AWS_CA_BUNDLE": str(authority.path), "KEYTURN_PLAN": json.dumps(plan),
                        "AWS_CONTAINER_CREDENTIALS_FULL_URI": uri + "/v2/credentials/1",
                        "AWS_CONTAINER_AUTHORIZATION_TOKEN": "task-token"}
@@ -88,3 +88,13 @@ def test_the_health_check_of_the_definition_turns_green(scripted, agent, volume,
         probe = [str(AGENT), *check[2:]]
         probe[probe.index("/keyturn/.keyturn")] = str(volume / ".keyturn")
         assert subprocess.run(probe, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_logs_go_to_the_plans_region_and_never_block(name):
+    definition = load(name)
+    for one in definition["containerDefinitions"]:
+        options = one["logConfiguration"]["options"]
+        assert one["logConfiguration"]["logDriver"] == "awslogs"
+        assert options["awslogs-region"] == plan_of(definition)["aws"]["region"]
+        assert options["mode"] == "non-blocking"
