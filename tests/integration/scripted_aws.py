@@ -8,6 +8,7 @@ import contextlib
 import http.server
 import json
 import ssl
+import sys
 import threading
 import time
 import urllib.parse
@@ -164,7 +165,7 @@ class ScriptedAws:
         key = "ASIA" + uuid.uuid4().hex[:16].upper()
         with self.lock:
             self.role_of_key[key] = role
-        expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3600))
+        expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self.date_offset + 3600))
         return STS.format(op=form["Action"][0], key=key, secret="secret-" + key, token="session-" + key,
                           expires=expires)
 
@@ -218,11 +219,18 @@ def make_handler(aws):
     return Handler
 
 
+class Server(http.server.ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        # A client that was killed or refused the handshake is no news to a test.
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handle_error(request, client_address)
+
+
 @contextlib.contextmanager
 def scripted_aws(authority, hosts=("127.0.0.1", "localhost")):
     """A running endpoint over TLS with a certificate for these hosts."""
     aws = ScriptedAws()
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), make_handler(aws))
+    server = Server(("127.0.0.1", 0), make_handler(aws))
     server.daemon_threads = True
     certificate, key = authority.issue("scripted-" + hosts[0], *hosts)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
