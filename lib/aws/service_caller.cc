@@ -73,7 +73,9 @@ Result<ServiceAnswer> ServiceCaller::Call(const ServiceCall& call, const CallCon
   CallState state{call, context, Describe(call)};
   Retryer retryer(*runtime_.clock, *runtime_.sleeper, *runtime_.random, quota_, options_.retry);
   KEYTURN_RETURN_IF_ERROR(retryer.Run(context, [&] { return Attempt(state); }));
-  return ServiceAnswer{std::move(state.response.body), state.MakeRedactor()};
+  const auto date = state.response.headers.Get("Date").value_or("");
+  const auto clock_lead = ClockLead(date, runtime_.clock->WallNow());
+  return ServiceAnswer{std::move(state.response.body), state.MakeRedactor(), clock_lead};
 }
 
 AttemptOutcome ServiceCaller::Attempt(CallState& state) {
@@ -108,8 +110,8 @@ Status ServiceCaller::Exchange(CallState& state) {
     return AnnotateStatus(response.status(), state.what);
   }
   state.response = std::move(response).value();
-  if (state.response.headers.Get(kAwaitOfferHeader) == kAwaitOfferValue) offers_await_.store(true);
   if (state.response.status / 100 == 2) {
+    offers_await_.store(state.response.headers.Get(kAwaitOfferHeader) == kAwaitOfferValue);
     Count(state.call, "ok", started);
     return OkStatus();
   }

@@ -40,6 +40,7 @@ struct ServiceCall {
 struct ServiceAnswer {
   std::string body;
   Redactor redactor;
+  std::chrono::milliseconds clock_lead{0};  // of the service's clock over ours: see ClockLead()
 };
 
 // How a service words a refusal.
@@ -59,7 +60,8 @@ class ServiceCaller {
   // whatever the reason (a provider's NOT_FOUND or PERMISSION_DENIED is not the secret's).
   Result<ServiceAnswer> Call(const ServiceCall& call, const CallContext& context);
 
-  // Whether the latest answers carried the header of the await protocol.
+  // Whether the latest answer with a 2xx status carried the header of the await protocol. A refusal
+  // decides nothing: a proxy may have written it.
   bool offers_await() const { return offers_await_.load(); }
 
   void ForgetAwaitOffer() { offers_await_.store(false); }

@@ -3,6 +3,7 @@
 
 #include "lib/aws/canonical_request.h"
 #include "lib/aws/clients.h"
+#include "lib/aws/clock_offset.h"
 #include "lib/aws/query_xml.h"
 #include "lib/aws/service_caller.h"
 #include "lib/base/strings.h"
@@ -63,8 +64,9 @@ std::string AccountOfArn(std::string_view arn) {
 
 using SharedCredentials = std::shared_ptr<const Credentials>;
 
-Result<SharedCredentials> DecodeCredentials(std::string_view body, std::string_view operation) {
-  KEYTURN_ASSIGN_OR_RETURN(const QueryXml xml, QueryXml::Parse(body));
+Result<SharedCredentials> DecodeCredentials(const ServiceAnswer& answer,
+                                            std::string_view operation) {
+  KEYTURN_ASSIGN_OR_RETURN(const QueryXml xml, QueryXml::Parse(answer.body));
   const std::string result = StrCat(operation, "Result/");
   const SecretBytes* secret = xml.Find(result + "Credentials/SecretAccessKey");
   const SecretBytes* token = xml.Find(result + "Credentials/SessionToken");
@@ -75,6 +77,7 @@ Result<SharedCredentials> DecodeCredentials(std::string_view body, std::string_v
       !credentials->expiration) {
     return InvalidArgumentError("credentials are missing or incomplete");
   }
+  credentials->expiration = OnLocalClock(*credentials->expiration, answer.clock_lead);
   credentials->secret_access_key = secret->Clone();
   credentials->session_token = token->Clone();
   credentials->account_id = AccountOfArn(xml.Text(result + "AssumedRoleUser/Arn"));
@@ -125,7 +128,7 @@ class StsClient final : public Sts {
     const ScopedCleanse cleanse_request(call.body);
     KEYTURN_ASSIGN_OR_RETURN(ServiceAnswer answer, caller_.Call(call, context));
     const ScopedCleanse cleanse_answer(answer.body);
-    Result<SharedCredentials> credentials = DecodeCredentials(answer.body, call.operation);
+    Result<SharedCredentials> credentials = DecodeCredentials(answer, call.operation);
     if (credentials.ok()) return credentials;
     return InternalError(StrCat(call.operation, " ", QuoteForMessage(call.subject, 256),
                                 ": malformed answer: ", credentials.status().message()));

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "lib/aws/clock_offset.h"
 #include "lib/aws/credentials/container_credentials.h"
 #include "lib/aws/credentials/provider_util.h"
 #include "lib/aws/credentials/providers.h"
@@ -111,7 +112,7 @@ class ContainerProvider final : public CredentialsProvider {
     KEYTURN_ASSIGN_OR_RETURN(const auto response,
                              runtime_.transport->Send(request, attempt, &sink));
     if (response.status != 200) return ErrorOf(response.status, body);
-    return Accept(body);
+    return Accept(body, response.headers.Get("Date").value_or(""));
   }
 
   Result<net::HttpRequest> MakeRequest() const {
@@ -147,9 +148,14 @@ class ContainerProvider final : public CredentialsProvider {
             StrCat("the answer is HTTP status ", http_status, name.empty() ? "" : ", ", name)};
   }
 
-  Result<std::shared_ptr<const Credentials>> Accept(std::string_view body) const {
+  Result<std::shared_ptr<const Credentials>> Accept(std::string_view body,
+                                                    std::string_view date) const {
     KEYTURN_ASSIGN_OR_RETURN(Credentials credentials, ParseContainerCredentials(body));
-    if (credentials.expiration && *credentials.expiration <= runtime_.clock->WallNow()) {
+    const WallTime now = runtime_.clock->WallNow();
+    if (credentials.expiration) {
+      credentials.expiration = OnLocalClock(*credentials.expiration, ClockLead(date, now));
+    }
+    if (credentials.expiration && *credentials.expiration <= now) {
       return UnavailableError(
           StrCat("the answered credentials expired at ", FormatRfc3339(*credentials.expiration)));
     }

@@ -18,6 +18,9 @@ struct Credentials {
   std::string access_key_id;
   SecretBytes secret_access_key;
   SecretBytes session_token;  // empty for long-term keys
+  // On this machine's clock, so that it compares with Clock::WallNow(): what a service answered is
+  // corrected by that answer's Date when both clocks differ by more than a minute. An answer
+  // without Date is taken as it is.
   std::optional<WallTime> expiration;
   std::string account_id;  // empty when unknown
 };

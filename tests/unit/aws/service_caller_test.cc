@@ -295,14 +295,23 @@ TEST_F(ServiceCallerTest, MissingCredentialsAreNeverAVerdictAboutTheSecret) {
   EXPECT_TRUE(transport_.requests().empty());
 }
 
-TEST_F(ServiceCallerTest, RemembersTheAwaitOfferOfAnyAnswer) {
+TEST_F(ServiceCallerTest, FollowsTheAwaitOfferOfEverySuccessfulAnswer) {
   EXPECT_FALSE(caller_.offers_await());
   Script({WithHeader(JsonResponse(200, "{}"), "X-Keyturn-Await", "0")});
   EXPECT_TRUE(Call().ok());
   EXPECT_FALSE(caller_.offers_await());
   Script({WithHeader(ErrorResponse("AccessDeniedException", "no"), "X-Keyturn-Await", "1")});
   EXPECT_FALSE(Call().ok());
+  EXPECT_FALSE(caller_.offers_await()) << "a refusal may be a proxy's";
+  Script({WithHeader(JsonResponse(200, "{}"), "X-Keyturn-Await", "1")});
+  EXPECT_TRUE(Call().ok());
   EXPECT_TRUE(caller_.offers_await());
+  Script({ErrorResponse("AccessDeniedException", "no")});
+  EXPECT_FALSE(Call().ok());
+  EXPECT_TRUE(caller_.offers_await()) << "a refusal takes nothing back either";
+  Script({JsonResponse(200, "{}")});
+  EXPECT_TRUE(Call().ok());
+  EXPECT_FALSE(caller_.offers_await()) << "the endpoint has moved to a server without it";
 }
 
 TEST_F(ServiceCallerTest, AnEchoOfCredentialsIsRedacted) {

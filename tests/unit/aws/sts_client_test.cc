@@ -86,6 +86,46 @@ TEST_F(StsClientTest, ExchangesAWebIdentityWithoutSignature) {
   EXPECT_EQ(Header(0, "Content-Type"), "application/x-www-form-urlencoded; charset=utf-8");
 }
 
+TEST_F(StsClientTest, TellsTheExpirationOnOurClock) {
+  struct Case {
+    std::string date;
+    const char* expiration;
+  };
+
+  const auto ahead = [&](std::chrono::seconds lead) {
+    return FormatHttpDate(clock_.WallNow() + lead);
+  };
+  const std::vector<Case> cases = {
+      {ahead(std::chrono::hours(3)), "2026-11-23T08:00:00.000Z"},
+      {ahead(-std::chrono::hours(3)), "2026-11-23T14:00:00.000Z"},
+      {ahead(std::chrono::seconds(61)), "2026-11-23T10:58:59.000Z"},
+      {ahead(std::chrono::seconds(60)), "2026-11-23T11:00:00.000Z"},
+      {ahead(-std::chrono::seconds(60)), "2026-11-23T11:00:00.000Z"},
+      {"", "2026-11-23T11:00:00.000Z"},
+      {"yesterday", "2026-11-23T11:00:00.000Z"},
+      {"Sat, 01 Jan 1678 00:00:00 GMT", "2026-11-23T11:00:00.000Z"},
+  };
+  for (const Case& c : cases) {
+    for (const char* operation : {"AssumeRoleWithWebIdentity", "AssumeRole"}) {
+      Script({WithHeader(Xml(200, Answer(operation, kGood)), "Date", c.date)});
+      const bool signs = std::string(operation) == "AssumeRole";
+      const auto credentials =
+          signs ? AssumeRole({kRole, "s", "", std::nullopt}) : WebIdentity(std::nullopt);
+      ASSERT_TRUE(credentials.ok()) << credentials.status().ToString();
+      EXPECT_EQ(FormatRfc3339((*credentials)->expiration.value()), c.expiration) << c.date;
+    }
+  }
+}
+
+TEST_F(StsClientTest, AnAbsurdDateDoesNotOverflowTheExpiration) {
+  const std::string far = CredentialsXml("ASIAX", "s", "t", "2261-01-01T00:00:00Z");
+  Script({WithHeader(Xml(200, Answer("AssumeRoleWithWebIdentity", far)), "Date",
+                     "Thu, 01 Jan 1970 00:00:00 GMT")});
+  const auto credentials = WebIdentity();
+  ASSERT_TRUE(credentials.ok()) << credentials.status().ToString();
+  EXPECT_EQ((*credentials)->expiration, WallTime::max());
+}
+
 TEST_F(StsClientTest, AssumesARoleSignedWithTheSource) {
   Script({Xml(200, Answer("AssumeRole", kGood))});
   const auto credentials = AssumeRole({kRole, "s e&s", "ext=1&x", std::nullopt});

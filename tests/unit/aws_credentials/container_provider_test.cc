@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "lib/aws/credentials/container_credentials.h"
+#include "lib/base/time_format.h"
 #include "tests/unit/aws_credentials/credentials_rig.h"
 
 namespace keyturn::aws {
@@ -259,6 +260,30 @@ TEST(ContainerProviderTest, RefusesCredentialsThatHaveExpired) {
   const auto answer = Get(rig, {kPodIdentityUri, "", ""});
   EXPECT_EQ(answer.status().code(), StatusCode::kUnavailable);
   EXPECT_THAT(answer.status().message(), HasSubstr("expired at 2026-11-23T09:59:59.000Z"));
+}
+
+// The endpoint's clock is `lead` ahead of ours, whatever its Expiration says.
+void AnswerWithLead(Rig& rig, std::chrono::seconds lead) {
+  rig.handler = [&rig, lead](const net::HttpRequest&) {
+    net::HttpResponse response = JsonResponse(200, kAnswer);
+    response.headers.Add("Date", FormatHttpDate(rig.clock.WallNow() + lead));
+    return response;
+  };
+}
+
+TEST(ContainerProviderTest, TellsTheExpirationOnOurClock) {
+  Rig rig;
+  AnswerWithLead(rig, -std::chrono::hours(9));
+  const auto answer = Get(rig, {kPodIdentityUri, "", ""});
+  ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+  EXPECT_EQ((*answer)->expiration, rig.clock.WallNow() + std::chrono::hours(15));
+}
+
+TEST(ContainerProviderTest, RefusesWhatHasExpiredOnTheEndpointsClock) {
+  Rig rig;
+  AnswerWithLead(rig, std::chrono::hours(9));
+  const auto answer = Get(rig, {kPodIdentityUri, "", ""});
+  EXPECT_EQ(answer.status().code(), StatusCode::kUnavailable) << "three hours ago";
 }
 
 TEST(ContainerCredentialsTest, AcceptsOffsetsFractionsNullsAndMissingOptionals) {
