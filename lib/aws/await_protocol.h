@@ -18,7 +18,9 @@
 
 namespace keyturn::aws {
 
-// A server that offers the operation says so in every answer: "x-keyturn-await: 1".
+// A server that offers the operation says so in every answer: "x-keyturn-await: 1". The exception
+// is a Plan's refresh.hintUrl: it is asked without announcement, since the Plan has named it for
+// just this; hosts of AWS are refused there.
 inline constexpr std::string_view kAwaitOfferHeader = "x-keyturn-await";
 inline constexpr std::string_view kAwaitOfferValue = "1";
 inline constexpr std::string_view kAwaitTarget = "keyturn.AwaitSecretChange";

@@ -70,10 +70,13 @@ class SecretsManager {
                                                   const CallContext& context) = 0;
   virtual Result<SecretDescription> DescribeSecret(const std::string& secret_id,
                                                    const CallContext& context) = 0;
-  // keyturn's extension. REQUIRES: OffersAwait(). `context.deadline` must lie beyond request.wait.
+  // keyturn's extension. REQUIRES: OffersAwait(), or that the Plan named this very endpoint as its
+  // refresh.hintUrl, which stands for the announcement. `context.deadline` must lie beyond
+  // request.wait.
   virtual Result<AwaitAnswer> AwaitSecretChange(const AwaitRequest& request,
                                                 const CallContext& context) = 0;
-  // True once an answer of this endpoint carried the header that announces the await protocol.
+  // Whether the latest successful answer of this endpoint carried the header that announces the
+  // await protocol.
   virtual bool OffersAwait() const = 0;
 };
 

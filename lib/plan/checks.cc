@@ -54,6 +54,15 @@ bool StartsWith(std::string_view text, std::string_view prefix) {
   return text.substr(0, prefix.size()) == prefix;
 }
 
+// Source: the partitions' DNS suffixes in botocore's endpoints.json, and the dual-stack ones.
+bool IsAwsHost(std::string_view host) {
+  const std::string name = "." + ToLowerAscii(host.substr(0, host.find_last_not_of('.') + 1));
+  constexpr std::array<std::string_view, 4> kSuffixes = {
+      ".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn"};
+  return std::any_of(kSuffixes.begin(), kSuffixes.end(),
+                     [&](std::string_view suffix) { return name.ends_with(suffix); });
+}
+
 bool IsHostLabel(std::string_view text) {
   return !text.empty() && text.size() <= 63 && text.front() != '-' && text.back() != '-' &&
          std::all_of(text.begin(), text.end(), [](char c) {
@@ -261,6 +270,14 @@ Status CheckServiceUrl(std::string_view field, std::string_view url) {
   KEYTURN_ASSIGN_OR_RETURN(const net::Url parsed, ParseField(field, url));
   if (parsed.is_tls() || IsLoopback(parsed)) return OkStatus();
   return ValueError(field, parsed.Origin(), "must be https (http only to loopback)");
+}
+
+Status CheckHintUrl(std::string_view field, std::string_view url) {
+  KEYTURN_RETURN_IF_ERROR(CheckServiceUrl(field, url));
+  KEYTURN_ASSIGN_OR_RETURN(const net::Url parsed, ParseField(field, url));
+  if (!IsAwsHost(parsed.host)) return OkStatus();
+  return ValueError(field, parsed.host,
+                    "must not be an endpoint of AWS: AWS does not know the operation");
 }
 
 Status CheckCredentialsUrl(std::string_view field, std::string_view url) {

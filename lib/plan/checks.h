@@ -47,6 +47,10 @@ Status CheckLoopbackUrl(std::string_view field, std::string_view url);
 // https anywhere, or http to loopback: secrets and signed requests never cross a network in clear.
 Status CheckServiceUrl(std::string_view field, std::string_view url);
 
+// A hint service: CheckServiceUrl, and no endpoint of AWS. It is asked for keyturn's own operation
+// without having announced it, and AWS would count that as an unknown operation.
+Status CheckHintUrl(std::string_view field, std::string_view url);
+
 // Where container credentials come from: CheckServiceUrl, or one of the link-local addresses of ECS
 // and EKS.
 Status CheckCredentialsUrl(std::string_view field, std::string_view url);

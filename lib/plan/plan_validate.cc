@@ -176,7 +176,7 @@ Status ValidateRefresh(const Refresh& refresh) {
     return FieldError("refresh.maxStaleness", "must be at least refresh.interval");
   }
   if (refresh.hint_url.empty()) return OkStatus();
-  return CheckServiceUrl("refresh.hintUrl", refresh.hint_url);
+  return CheckHintUrl("refresh.hintUrl", refresh.hint_url);
 }
 
 std::string_view FirstComponent(std::string_view path) {

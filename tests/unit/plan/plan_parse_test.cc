@@ -456,6 +456,23 @@ TEST(ParsePlanTest, RefusesSettingsThatCannotWork) {
   });
 }
 
+TEST(ParsePlanTest, AwsIsNeverAHintService) {
+  for (const std::string host :
+       {"secretsmanager.eu-central-1.amazonaws.com", "SecretsManager.EU-CENTRAL-1.AmazonAWS.com",
+        "secretsmanager.eu-central-1.amazonaws.com.", "amazonaws.com", "amazonaws.com:8443",
+        "secretsmanager.cn-north-1.amazonaws.com.cn", "secretsmanager.eu-central-1.api.aws",
+        "vpce-1.secretsmanager.eu-central-1.vpce.amazonaws.com"}) {
+    const auto plan = ParsePlan(WithSection(R"("refresh": {"hintUrl": "https://)" + host + "\"}"));
+    EXPECT_THAT(plan.status().message(),
+                HasSubstr("refresh.hintUrl: must not be an endpoint of AWS"))
+        << host;
+  }
+  for (const std::string host : {"notamazonaws.com", "amazonaws.com.example", "myapi.aws"}) {
+    const auto plan = ParsePlan(WithSection(R"("refresh": {"hintUrl": "https://)" + host + "\"}"));
+    EXPECT_TRUE(plan.ok()) << plan.status().ToString();
+  }
+}
+
 TEST(ParsePlanTest, NeverQuotesCredentialsOfUrls) {
   for (const char* field : {R"("aws": {"proxy": "http://u:hunter2@x"})",
                             R"("aws": {"endpoints": {"sts": "https://u:hunter2@x"}})",
