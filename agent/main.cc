@@ -24,11 +24,15 @@ void AddPlanOptions(CLI::App& command, Options& options, bool required) {
   if (required) group->require_option(1);
 }
 
-void AddStateOptions(CLI::App& command, Options& options) {
+void AddStateDirectoryOption(CLI::App& command, Options& options) {
   command
       .add_option("--state-dir", options.state_dir,
                   "Where state.json is kept (default: .keyturn beside the first target)")
       ->envname("KEYTURN_STATE_DIR");
+}
+
+void AddStateOptions(CLI::App& command, Options& options) {
+  AddStateDirectoryOption(command, options);
   command.add_flag("--unready-when-stale", options.unready_when_stale,
                    "Also not ready when content is staler than refresh.maxStaleness");
 }
@@ -74,6 +78,7 @@ int main(int argc, char** argv) {
   CLI::App* once =
       app.add_subcommand("once", "Deliver once and exit; for init containers and scripts");
   AddPlanOptions(*once, options, true);
+  AddStateDirectoryOption(*once, options);
   AddDeliveryOptions(*once, options);
   once->add_option("--deadline", options.deadline, "Give up after this long")
       ->capture_default_str();

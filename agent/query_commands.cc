@@ -7,6 +7,7 @@
 #include "agent/commands.h"
 #include "agent/plan_source.h"
 #include "agent/runtime.h"
+#include "agent/setup.h"
 #include "agent/state_file.h"
 #include "lib/base/strings.h"
 #include "lib/config/units.h"
@@ -20,11 +21,6 @@ namespace {
 constexpr size_t kMaxStateBytes = 4 * 1024 * 1024;
 // Where the webhook mounts the volume.
 constexpr std::string_view kDefaultStateDirectory = "/keyturn/.keyturn";
-
-int Fail(int code, const Status& status) {
-  std::fprintf(stderr, "keyturn-agent: %s\n", status.message().c_str());
-  return code;
-}
 
 Result<std::string> FindStateDirectory(const Options& options, fs::FileSystem& file_system) {
   if (!options.state_dir.empty()) return options.state_dir;
@@ -46,7 +42,10 @@ Result<AgentState> ReadState(const Options& options) {
                                 "elsewhere (--state-dir)"));
   }
   if (!bytes.ok()) return AnnotateStatus(bytes.status(), "read the agent's state");
-  return ParseState(bytes->Reveal(InsecureSecretAccess::Get()));
+  KEYTURN_ASSIGN_OR_RETURN(AgentState state,
+                           ParseState(bytes->Reveal(InsecureSecretAccess::Get())));
+  VerifyTargets(*file_system, state);
+  return state;
 }
 
 using Fetched = delivery::FetchResults;

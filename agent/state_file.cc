@@ -86,6 +86,31 @@ std::string Pad(std::string_view text, size_t width) {
 
 }  // namespace
 
+AgentState MakeState(const delivery::PipelineStatus& pipeline, std::string last_error,
+                     WallTime now) {
+  AgentState state;
+  state.pipeline = pipeline;
+  state.ready = pipeline.ready;
+  state.stale = pipeline.stale;
+  state.updated = now;
+  state.last_error = std::move(last_error);
+  return state;
+}
+
+void VerifyTargets(fs::FileSystem& file_system, AgentState& state) {
+  for (delivery::TargetStatus& target : state.pipeline.targets) {
+    if (!target.complete) continue;
+    const Result<fs::FileInfo> data = file_system.StatFollow(StrCat(target.path, "/..data"));
+    if (data.ok() && data->type == fs::FileType::kDirectory) continue;
+    target.complete = false;
+    target.last_error =
+        data.ok() ? FailedPreconditionError("its published files are gone: ..data is no directory")
+                  : AnnotateStatus(data.status(), "its published files are gone");
+    state.ready = false;
+    state.pipeline.ready = false;
+  }
+}
+
 std::string FormatState(const AgentState& state) {
   Json root = {{"ready", state.ready},
                {"stale", state.stale},

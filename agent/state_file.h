@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/result.h"
 #include "lib/delivery/pipeline.h"
+#include "lib/fs/file_system.h"
 #include "lib/plan/plan.h"
 
 namespace keyturn::agent {
@@ -21,6 +22,14 @@ struct AgentState {
   std::string last_error;  // of the last pass; empty when it succeeded
   delivery::PipelineStatus pipeline;
 };
+
+// What a pipeline's status says at `now`; `last_error` is the last pass's message.
+AgentState MakeState(const delivery::PipelineStatus& pipeline, std::string last_error,
+                     WallTime now);
+
+// Looks whether what the state promises is still there: a target whose "..data" leads nowhere is
+// not complete, and the state not ready. The agent that wrote the state may be dead.
+void VerifyTargets(fs::FileSystem& file_system, AgentState& state);
 
 std::string FormatState(const AgentState& state);
 // ERRORS: INVALID_ARGUMENT. Fields that are missing keep their defaults: an older agent may have

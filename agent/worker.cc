@@ -113,13 +113,8 @@ void Worker::TryPlan(plan::Plan plan) {
 }
 
 void Worker::Publish() {
-  AgentState state;
-  state.pipeline = *pipeline_->status();
-  state.ready = state.pipeline.ready;
-  state.stale = state.pipeline.stale;
-  state.updated = runtime_.clock.WallNow();
+  AgentState state = MakeState(*pipeline_->status(), last_error_, runtime_.clock.WallNow());
   state.plan_error = plan_error_;
-  state.last_error = last_error_;
   sink_(state);
 }
 

@@ -53,6 +53,10 @@ class PlanPipeline final : public Pipeline {
   Status Run(PassReason reason, const CallContext& context) override;
   MonoTime NextDue() const override;
 
+  std::optional<MonoTime> NotifyDue() const override { return notifier_->NextDue(); }
+
+  std::optional<MonoTime> WipeDue() const override { return wipe_due_; }
+
   std::shared_ptr<const PipelineStatus> status() const override { return snapshot_.Get(); }
 
   std::map<FetchKey, std::string> KnownVersions() const override;

@@ -128,6 +128,11 @@ class Pipeline {
   // request, with nothing published.
   virtual Status Run(PassReason reason, const CallContext& context) = 0;
   virtual MonoTime NextDue() const = 0;
+  // The parts of NextDue() that finish what was published: when a notification is to be delivered,
+  // and when files that readers still held open are tried again. Empty when nothing is pending.
+  // For an owner that is about to end.
+  virtual std::optional<MonoTime> NotifyDue() const = 0;
+  virtual std::optional<MonoTime> WipeDue() const = 0;
   virtual std::shared_ptr<const PipelineStatus> status() const = 0;
   // What a push watcher waits for: per FetchKey of a secret without fixed version the version that
   // is published ("" for none).
