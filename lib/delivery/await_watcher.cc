@@ -138,7 +138,6 @@ void AwaitWatcher::Group::Await(Round& round) {
   aws::AwaitRequest request;
   request.wait = owner_.options_.wait;
   for (const auto& [key, version] : round.known) {
-    if (request.entries.size() == aws::kMaxAwaitEntries) break;
     request.entries.push_back({key.id, key.stage, version});
   }
   const MonoTime begin = clock.MonoNow();
@@ -244,28 +243,35 @@ AwaitWatcher::~AwaitWatcher() {
   Stop();
 }
 
-void AwaitWatcher::Watch(std::shared_ptr<ClientPool> clients, const plan::Refresh& refresh,
-                         const Known& known) {
+std::map<Endpoint, AwaitShare> SelectAwaits(ClientPool& clients, const plan::Refresh& refresh,
+                                            const Known& known) {
   std::map<Endpoint, Known> wanted;
   for (const auto& [key, version] : known) {
     const bool can_change = key.kind == SourceKind::kSecret && key.version_id.empty();
-    if (can_change && refresh.push == plan::Push::kAuto) {
-      wanted[{key.identity, key.region}][key] = version;
-    }
+    if (!can_change || refresh.push != plan::Push::kAuto) continue;
+    Known& entries = wanted[{key.identity, key.region}];
+    if (entries.size() < aws::kMaxAwaitEntries) entries[key] = version;
   }
-  std::map<Endpoint, aws::SecretsManager*> offering;
-  for (const auto& [endpoint, entries] : wanted) {
-    if (offering.size() == options_.max_endpoints) break;
-    const bool hint = !refresh.hint_url.empty();
-    const auto client = hint ? clients->Hint(endpoint.identity, endpoint.region)
-                             : clients->SecretsManager(endpoint.identity, endpoint.region);
-    if (client.ok() && (hint || (*client)->OffersAwait())) offering[endpoint] = *client;
+  std::map<Endpoint, AwaitShare> selected;
+  const bool hint = !refresh.hint_url.empty();
+  for (auto& [endpoint, entries] : wanted) {
+    if (selected.size() == kMaxAwaitEndpoints) break;
+    const auto client = hint ? clients.Hint(endpoint.identity, endpoint.region)
+                             : clients.SecretsManager(endpoint.identity, endpoint.region);
+    if (!client.ok() || (!hint && !(*client)->OffersAwait())) continue;
+    selected[endpoint] = {*client, std::move(entries)};
   }
+  return selected;
+}
+
+void AwaitWatcher::Watch(std::shared_ptr<ClientPool> clients, const plan::Refresh& refresh,
+                         const Known& known) {
+  const std::map<Endpoint, AwaitShare> selected = SelectAwaits(*clients, refresh, known);
   // First ask all that go to stop, then wait for them: their ends overlap.
   std::vector<std::unique_ptr<Group>> ending;
   for (auto it = groups_.begin(); it != groups_.end();) {
-    const auto offer = offering.find(it->first);
-    if (offer != offering.end() && it->second->Uses(offer->second)) {
+    const auto share = selected.find(it->first);
+    if (share != selected.end() && it->second->Uses(share->second.client)) {
       ++it;
       continue;
     }
@@ -274,12 +280,12 @@ void AwaitWatcher::Watch(std::shared_ptr<ClientPool> clients, const plan::Refres
     it = groups_.erase(it);
   }
   ending.clear();
-  for (const auto& [endpoint, client] : offering) {
+  for (const auto& [endpoint, share] : selected) {
     auto& group = groups_[endpoint];
     if (group) {
-      group->Update(wanted[endpoint]);
+      group->Update(share.known);
     } else {
-      group = std::make_unique<Group>(*this, clients, *client, endpoint, wanted[endpoint]);
+      group = std::make_unique<Group>(*this, clients, *share.client, endpoint, share.known);
     }
   }
 }

@@ -19,9 +19,22 @@
 
 namespace keyturn::delivery {
 
+// Threads of a watcher, one per endpoint. What does not fit is polled.
+inline constexpr size_t kMaxAwaitEndpoints = 4;
+
+// What is awaited at one endpoint.
+struct AwaitShare {
+  aws::SecretsManager* client = nullptr;  // of the endpoint, or of the hint service
+  std::map<FetchKey, std::string> known;  // 1 to aws::kMaxAwaitEntries keys, each with its version
+};
+
+// Which of `known` are awaited: of the first 4 endpoints that offer it (with a hintUrl: of the
+// first 4), the first 100 secrets each. The watcher awaits these and nobody watches the others for
+// changes, so the pipeline asks for the rotation schedules of those.
+std::map<Endpoint, AwaitShare> SelectAwaits(ClientPool& clients, const plan::Refresh& refresh,
+                                            const std::map<FetchKey, std::string>& known);
+
 struct AwaitWatcherOptions {
-  // Threads, one per endpoint. What does not fit is polled.
-  size_t max_endpoints = 4;
   std::chrono::seconds wait = aws::kMaxAwaitWait;
   // On top of `wait` before an await counts as lost.
   std::chrono::seconds answer_margin{15};
@@ -35,8 +48,7 @@ struct AwaitWatcherOptions {
 
 // One thread per endpoint (identity and region) whose client has learnt that the server offers the
 // await protocol, or for every endpoint when the Plan names a hintUrl. Other endpoints are never
-// asked: AWS would count it as an unknown operation. Per endpoint the first 100 secrets are
-// awaited.
+// asked: AWS would count it as an unknown operation. SelectAwaits() says what is awaited.
 //
 // The protocol is level-triggered, so nothing is lost between two awaits; a version is reported
 // once, and reported again only if yet another one appears.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "lib/base/strings.h"
+#include "lib/delivery/await_watcher.h"
 #include "lib/delivery/pipeline_failure.h"
 #include "lib/delivery/pipeline_target.h"
 #include "lib/delivery/refresh_schedule.h"
@@ -387,12 +388,16 @@ void PlanPipeline::AskSchedules(const CallContext& context) {
   describes_due_.reset();  // what does not fit now is asked after the next pass
   const MonoTime deadline =
       std::min(context.deadline, clock_.MonoNow() + options_.describe_timeout);
+  const auto awaits = SelectAwaits(*clients_, plan_.refresh, KnownVersions());
   for (const FetchKey& key : schedule_.DescribesDue()) {
     if (context.stop.stop_requested() || clock_.MonoNow() >= deadline) return;
     const auto client = clients_->SecretsManager(key.identity, key.region);
     if (!client.ok()) continue;
-    // Where changes are pushed, dates are of no use.
-    if (plan_.refresh.push == plan::Push::kAuto && (*client)->OffersAwait()) continue;
+    // Where the service itself pushes changes, dates are of no use. Not every secret is awaited,
+    // though, and a hint service alone may miss a change.
+    const auto share = awaits.find({key.identity, key.region});
+    const bool awaited = share != awaits.end() && share->second.known.contains(key);
+    if (awaited && (*client)->OffersAwait()) continue;
     const auto description = (*client)->DescribeSecret(key.id, {deadline, context.stop});
     if (context.stop.stop_requested()) return;
     schedule_.Described(key, description);

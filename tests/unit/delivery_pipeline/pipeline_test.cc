@@ -472,6 +472,49 @@ TEST_F(PipelineTest, SchedulesAreNotAskedWhereChangesArePushedOrNobodyWaits) {
   EXPECT_EQ(secrets_.CountOf("DescribeSecret"), 0U);
 }
 
+TEST_F(PipelineTest, SchedulesAreAskedForWhatIsNotReallyAwaited) {
+  // 101 secrets at the first endpoint: one more than an await takes.
+  plan_.targets[0].files.clear();
+  secrets_.OfferAwait(true);
+  for (int i = 0; i < 101; ++i) {
+    const std::string id = "s" + std::to_string(1000 + i);
+    secrets_.Put(id, "x");
+    plan_.targets[0].files.push_back(File(id, Secret(id)));
+  }
+  // With that, five endpoints that offer: one more than a watcher has threads.
+  const std::vector<std::string> regions = {"eu-west-1", "eu-west-2", "eu-west-3", "us-east-1"};
+  for (const std::string& region : regions) {
+    auto& service = pool_->Secrets("default", region);
+    service.OfferAwait(true);
+    service.Put("db", "x");
+    plan::Source source = Secret("db");
+    source.region = region;
+    plan_.targets[0].files.push_back(File(region, source));
+  }
+  Make();
+  ASSERT_TRUE(Run(PassReason::kStart).ok());
+  Elapse(1s);
+  std::vector<std::string> asked;
+  for (const auto& call : secrets_.calls()) {
+    if (call.operation == "DescribeSecret") asked.push_back(call.ids[0]);
+  }
+  EXPECT_EQ(asked, std::vector<std::string>{"s1100"});
+  for (const std::string& region : regions) {
+    EXPECT_EQ(pool_->Secrets("default", region).CountOf("DescribeSecret"),
+              region == "us-east-1" ? 1U : 0U)
+        << region;
+  }
+}
+
+TEST_F(PipelineTest, AHintServiceDoesNotReplaceSchedules) {
+  plan_.refresh.hint_url = "https://hint.example";
+  (void)pool_->HintService();
+  Make();
+  ASSERT_TRUE(Run(PassReason::kStart).ok());
+  Elapse(1s);
+  EXPECT_EQ(secrets_.CountOf("DescribeSecret"), 2U);
+}
+
 TEST_F(PipelineTest, StatusMayBeReadFromAnyThread) {
   Make();
   std::atomic<bool> done = false;
