@@ -1,4 +1,5 @@
 """The documents against the program: names, flags, variables, messages, links and the manifests that people copy."""
+import errno
 import json
 import os
 import pathlib
@@ -129,7 +130,7 @@ def test_the_documented_log_lines_exist():
 
 def test_the_messages_of_the_table_exist():
     text = code()
-    system = {os.strerror(number) for number in (28, 111)}
+    system = {os.strerror(number) for number in (errno.ENOSPC, errno.ECONNREFUSED, errno.ENOENT)}
     for cells in rows(section("At 3 a.m.")):
         for message in re.findall(r"`(.+?)`", cells[0]):
             assert message in text or message in system, message
