@@ -26,7 +26,7 @@ class Rotation:
         self.thread = threading.Thread(target=self.work, daemon=True)
 
     def work(self):
-        while not self.stop.wait(0.003):
+        while not self.stop.wait(0.02):
             put_next(self.scripted)
             if self.child.poll() is None:
                 self.child.send_signal(signal.SIGHUP)

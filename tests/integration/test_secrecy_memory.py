@@ -6,7 +6,7 @@ import os
 import re
 
 import pytest
-from conftest import ROLE, wait_until
+from conftest import AGENT, ROLE, wait_until
 from test_secrecy import canary, database
 
 HOUR = {"interval": "1h", "maxStaleness": "2h"}
@@ -92,6 +92,8 @@ def test_replaced_values_are_gone_from_the_process_memory_and_from_the_volume(sc
         wait_until("the new values", lambda: all(value in (volume / "secrets" / "t").read_text() for value in new))
         wait_until("one generation", lambda: len([p for p in (volume / "secrets").iterdir()
                                                   if p.name.startswith("..2")]) == 1)
+        if b"__asan_init" in AGENT.read_bytes():
+            pytest.skip("AddressSanitizer keeps copies of its own: fake stacks and spilled registers")
         check_now()  # nothing changes in it: what the previous one left lying is as it will stay
         assert_gone(child.pid, old, [ROLE, *names])
         for path in volume.rglob("*"):
