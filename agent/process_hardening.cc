@@ -31,7 +31,8 @@ void LockMemory(Logger& logger) {
 }  // namespace
 
 void HardenProcess(Logger& logger) {
-  // One heap for all threads: a second arena would cost each pod 130 KiB, and threads here rarely allocate at once.
+  // One heap for all threads: a second arena would cost each pod 130 KiB, and threads here rarely
+  // allocate at once.
   ::mallopt(M_ARENA_MAX, 1);
   const rlimit none{0, 0};
   if (::setrlimit(RLIMIT_CORE, &none) != 0) NoteFailure(logger, "core dumps off");
@@ -44,6 +45,8 @@ void HardenProcess(Logger& logger) {
   ::signal(SIGIO, SIG_IGN);
 }
 
-void ReleaseUnusedMemory() { ::malloc_trim(0); }
+void ReleaseUnusedMemory() {
+  ::malloc_trim(0);
+}
 
 }  // namespace keyturn::agent

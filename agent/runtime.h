@@ -43,7 +43,8 @@ Result<std::unique_ptr<Runtime>> CreateRuntime(const std::string& log_level);
 // and SIGIO ignored. Best effort: what the platform refuses is logged at debug level.
 void HardenProcess(Logger& logger);
 
-// Gives free heap pages back to the kernel: between passes the agent idles for minutes. Costs some 0.1 ms.
+// Gives free heap pages back to the kernel: between passes the agent idles for minutes. Costs some
+// 0.1 ms.
 void ReleaseUnusedMemory();
 
 }  // namespace keyturn::agent
