@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <functional>
+#include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
@@ -14,6 +14,7 @@
 namespace {
 
 using keyturn::agent::Options;
+using Command = int (*)(const Options&);
 
 void AddPlanOptions(CLI::App& command, Options& options, bool required) {
   CLI::Option_group* group = command.add_option_group("plan");
@@ -51,15 +52,12 @@ void AddDeliveryOptions(CLI::App& command, Options& options) {
       ->capture_default_str();
 }
 
-}  // namespace
+void AddDeadlineOption(CLI::App& command, Options& options) {
+  command.add_option("--deadline", options.deadline, "Give up after this long")
+      ->capture_default_str();
+}
 
-int main(int argc, char** argv) {
-  Options options;
-  std::function<int(const Options&)> command;
-  CLI::App app{"keyturn-agent: AWS Secrets Manager secrets as files that are always current"};
-  app.set_version_flag("--version", KEYTURN_VERSION);
-  app.require_subcommand(1);
-
+void AddRun(CLI::App& app, Options& options, Command& command) {
   CLI::App* run = app.add_subcommand(
       "run", "Deliver, and keep delivering until SIGTERM; SIGHUP checks at once");
   AddPlanOptions(*run, options, true);
@@ -73,43 +71,67 @@ int main(int argc, char** argv) {
   run->add_option("--revocation-grace", options.revocation_grace,
                   "How long a secret must be gone or denied before onRevoked: remove acts")
       ->capture_default_str();
-  run->callback([&] { command = keyturn::agent::RunCommand; });
+  run->callback([&command] { command = keyturn::agent::RunCommand; });
+}
 
+void AddOnce(CLI::App& app, Options& options, Command& command) {
   CLI::App* once =
       app.add_subcommand("once", "Deliver once and exit; for init containers and scripts");
   AddPlanOptions(*once, options, true);
   AddStateDirectoryOption(*once, options);
   AddDeliveryOptions(*once, options);
-  once->add_option("--deadline", options.deadline, "Give up after this long")
-      ->capture_default_str();
-  once->callback([&] { command = keyturn::agent::OnceCommand; });
+  AddDeadlineOption(*once, options);
+  once->callback([&command] { command = keyturn::agent::OnceCommand; });
+}
 
+void AddReadyAndStatus(CLI::App& app, Options& options, Command& command) {
   CLI::App* ready =
       app.add_subcommand("ready", "Exit 0 when every file is there; else say which secret fails");
   AddPlanOptions(*ready, options, false);
   AddStateOptions(*ready, options);
-  ready->callback([&] { command = keyturn::agent::ReadyCommand; });
+  ready->callback([&command] { command = keyturn::agent::ReadyCommand; });
 
   CLI::App* status = app.add_subcommand("status", "Show version, age and error of every file");
   AddPlanOptions(*status, options, false);
   AddStateOptions(*status, options);
   status->add_flag("--json", options.json, "As JSON");
-  status->callback([&] { command = keyturn::agent::StatusCommand; });
+  status->callback([&command] { command = keyturn::agent::StatusCommand; });
+}
 
+void AddRender(CLI::App& app, Options& options, Command& command) {
   CLI::App* render = app.add_subcommand("render", "Fetch and render without publishing");
   AddPlanOptions(*render, options, true);
   AddDeliveryOptions(*render, options);
-  render->add_option("--deadline", options.deadline, "Give up after this long")
-      ->capture_default_str();
+  AddDeadlineOption(*render, options);
   render->add_flag("--show-values", options.show_values,
                    "Print the contents: secrets on your terminal");
-  render->callback([&] { command = keyturn::agent::RenderCommand; });
+  render->callback([&command] { command = keyturn::agent::RenderCommand; });
+}
 
+// The exit code when there is nothing left to do (help, version, wrong flags). Its own function, so
+// that the parser's memory is free again while the command runs for weeks.
+std::optional<int> ParseCommandLine(int argc, char** argv, Options& options, Command& command) {
+  CLI::App app{"keyturn-agent: AWS Secrets Manager secrets as files that are always current"};
+  app.set_version_flag("--version", KEYTURN_VERSION);
+  app.require_subcommand(1);
+  AddRun(app, options, command);
+  AddOnce(app, options, command);
+  AddReadyAndStatus(app, options, command);
+  AddRender(app, options, command);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? keyturn::agent::kExitOk : keyturn::agent::kExitUsage;
   }
+  return std::nullopt;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  Options options;
+  Command command = nullptr;
+  if (const std::optional<int> done = ParseCommandLine(argc, argv, options, command)) return *done;
   const int code = command(options);
   std::fflush(stdout);
   // Not exit(): an abandoned name look-up may still hold a thread, and static destructors have

@@ -158,10 +158,8 @@ def measure_rotation(bench: Bench, folder: pathlib.Path, runs: int) -> None:
         with bench.agent(plan):
             bench.until(lambda: bench.ready(plan), "ready")
             for _ in range(runs):
-                # The next await must be parked, or the figure would contain the agent's previous pass.
-                calls = int(bench.get(url + "/calls"))
-                time.sleep(0.05)
-                bench.until(lambda calls=calls: int(bench.get(url + "/calls")) >= calls, "the agent to settle")
+                # The agent must wait for news, or the figure would contain the rest of its previous pass.
+                bench.until(lambda: int(bench.get(url + "/parked")) > 0, "a parked await")
                 version = bench.get(url + "/rotate")
                 begin = time.perf_counter()
                 bench.until(lambda version=version: path.read_text().startswith(version + ":"), "the new value")

@@ -40,6 +40,7 @@ class Endpoint {
   void Handle(const net::ServerRequest& request, net::Responder responder) {
     if (request.target == "/rotate") return Rotate(std::move(responder));
     if (request.target == "/calls") return Answer(responder, "text/plain", StrCat(calls_.load()));
+    if (request.target == "/parked") return Answer(responder, "text/plain", StrCat(Parked()));
     ++calls_;
     const auto target = request.headers.Get("X-Amz-Target");
     if (!target) return Answer(responder, "text/xml", std::string(kSts));
@@ -72,6 +73,11 @@ class Endpoint {
     Json answer = {{"SecretValues", Json::array()}, {"Errors", Json::array()}};
     for (const Json& id : request.at("SecretIdList")) answer["SecretValues"].push_back(Value(id));
     return answer.dump();
+  }
+
+  size_t Parked() {
+    MutexLock lock(mutex_);
+    return parked_.size();
   }
 
   std::string AwaitAnswerFor(const aws::AwaitRequest& request) const {

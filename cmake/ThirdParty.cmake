@@ -24,10 +24,6 @@ add_library(keyturn::spdlog ALIAS keyturn_spdlog)
 add_library(keyturn_nlohmann INTERFACE)
 add_library(keyturn::nlohmann ALIAS keyturn_nlohmann)
 
-add_library(keyturn_yaml_cpp INTERFACE)
-target_link_libraries(keyturn_yaml_cpp INTERFACE yaml-cpp)
-add_library(keyturn::yaml_cpp ALIAS keyturn_yaml_cpp)
-
 add_library(keyturn_expat INTERFACE)
 target_link_libraries(keyturn_expat INTERFACE expat)
 add_library(keyturn::expat ALIAS keyturn_expat)

@@ -49,14 +49,14 @@ TEST(ParseProxyTest, RefusesOthersWithoutQuotingThem) {
   }
 }
 
-TEST(NoProxyListTest, FollowsTheUsualRules) {
-  struct Case {
-    const char* list;
-    const char* url;
-    bool direct;
-  };
+struct NoProxyCase {
+  const char* list;
+  const char* url;
+  bool direct;
+};
 
-  const std::vector<Case> cases{
+TEST(NoProxyListTest, FollowsTheUsualRules) {
+  const std::vector<NoProxyCase> cases{
       {"", "http://example.com", false},
       {",, ,", "http://example.com", false},
       {"*", "http://example.com", true},
@@ -103,7 +103,7 @@ TEST(NoProxyListTest, FollowsTheUsualRules) {
       {"a.com b.com\tc.com", "http://c.com", true},
       {"localhost", "http://127.0.0.1", false},
   };
-  for (const Case& test_case : cases) {
+  for (const NoProxyCase& test_case : cases) {
     const auto url = ParseUrl(test_case.url);
     ASSERT_TRUE(url.ok()) << test_case.url;
     EXPECT_EQ(NoProxyList(test_case.list).Matches(*url), test_case.direct)
