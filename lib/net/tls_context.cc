@@ -165,6 +165,9 @@ void SslDeleter::operator()(ssl_st* ssl) const {
 
 Result<std::unique_ptr<ClientTlsContext>> ClientTlsContext::Create(
     const ClientTlsSettings& settings) {
+  // Texts of libcrypto's errors, which no message of ours shows, would cost each process 0.1 MB;
+  // those of TLS itself are still loaded.
+  OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS, nullptr);
   std::unique_ptr<ClientTlsContext> result(new ClientTlsContext);
   result->context_ = SSL_CTX_new(TLS_client_method());
   result->socket_method_ = CreateSocketMethod();
